@@ -1,0 +1,2 @@
+//! The compiler for container images.
+fn main() {}

@@ -1,0 +1,26 @@
+//! The instruction graph: what a build is, before it runs.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`op`] | the few operations |
+//! | [`exec`] | `RUN`: command, environment, mounts |
+//! | [`file`] | `COPY`, `ADD`, `WORKDIR`: ordered file actions |
+//! | [`graph`] | nodes, edges, targets; petgraph behind our own type |
+//! | [`key`] | definition keys, and the canonical form of an op |
+//! | [`world`] | the facts that lowering asks of the world |
+//!
+//! Pure: the graph refers to nothing on the machine it was planned on. Base images are named by digest, contexts
+//! by name.
+
+pub mod exec;
+pub mod file;
+pub mod graph;
+pub mod key;
+pub mod op;
+pub mod world;
+
+pub use exec::{CacheSharing, Exec, Mount, MountKind, Network, Security};
+pub use file::{Chmod, Copy, CopyFrom, FileAction, FileOp, OwnerSpec, Unpack};
+pub use graph::{Graph, Node, NodeId, Origin};
+pub use op::{ImageOp, Op, PlannedHistory, Source};
+pub use world::{FactError, ImageFacts, World};

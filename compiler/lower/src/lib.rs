@@ -1,0 +1,1 @@
+//! AST to graph: stages, arguments, environment, heredocs, names.

@@ -1,0 +1,1 @@
+//! Scheduler, one file per op, snapshots, build records.

@@ -1,0 +1,1 @@
+//! Layers, compression, configs, manifests, layouts and archives.

@@ -1,0 +1,1 @@
+//! Content store: blobs, trees, refs, step results, locks.

@@ -1,0 +1,1 @@
+//! The test kit: hermetic environments, real peers, an independent flattener.
