@@ -156,14 +156,20 @@ fn is_zero(number: &i64) -> bool {
 }
 
 /// Go writes `null` for empty slices and maps.
-fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn null_is_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl ContainerConfig {
     /// The value of an environment variable.
     pub fn env(&self, name: &str) -> Option<&str> {
-        self.env.iter().filter_map(|entry| entry.split_once('=')).find(|(key, _)| *key == name).map(|(_, v)| v)
+        self.env
+            .iter()
+            .filter_map(|entry| entry.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, v)| v)
     }
 
     /// Sets an environment variable: in place if it exists, else at the end.

@@ -136,11 +136,11 @@ digest_type! {
     BlobDigest
 }
 digest_type! {
-    /// The digest of a layer's uncompressed tar (OCI image-spec `config.md`, "Layer DiffID").
+    /// The digest of a layer's uncompressed tar (OCI image-spec `config.md`, "Layer `DiffID`").
     DiffId
 }
 digest_type! {
-    /// The digest of a stack of layers (OCI image-spec `config.md`, "Layer ChainID").
+    /// The digest of a stack of layers (OCI image-spec `config.md`, "Layer `ChainID`").
     ChainId
 }
 digest_type! {
@@ -163,7 +163,11 @@ impl ChainId {
     /// Stacks one more layer: `ChainID(L0|...|Ln) = SHA256(ChainID(L0|...|Ln-1) + " " + DiffID(Ln))`.
     #[must_use]
     pub fn push(self, layer: DiffId) -> Self {
-        if self == Self::EMPTY { Self(*layer.as_bytes()) } else { Self::of(format!("{self} {layer}").as_bytes()) }
+        if self == Self::EMPTY {
+            Self(*layer.as_bytes())
+        } else {
+            Self::of(format!("{self} {layer}").as_bytes())
+        }
     }
 
     /// The chain of `layers`, lowest first.

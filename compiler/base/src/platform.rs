@@ -33,11 +33,14 @@ impl Platform {
             ("armhf", _) => ("arm", "v7"),
             ("armel", _) => ("arm", "v6"),
             ("arm", "" | "7") => ("arm", "v7"),
-            ("arm", "5" | "6" | "8") => ("arm", match variant.as_str() {
-                "5" => "v5",
-                "6" => "v6",
-                _ => "v8",
-            }),
+            ("arm", "5" | "6" | "8") => (
+                "arm",
+                match variant.as_str() {
+                    "5" => "v5",
+                    "6" => "v6",
+                    _ => "v8",
+                },
+            ),
             (a, v) => (a, v),
         };
         Self { os, arch: arch.to_owned(), variant: variant.to_owned() }
@@ -70,17 +73,18 @@ impl FromStr for Platform {
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let error = || PlatformError(text.to_owned());
         let parts: Vec<&str> = text.split('/').collect();
-        let valid =
-            |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        let valid = |part: &&str| {
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        };
         if parts.len() > 3 || !parts.iter().all(valid) {
             return Err(error());
         }
         match parts[..] {
-            ["linux" | "windows" | "darwin" | "freebsd"] => {
-                Ok(Self::new(parts[0], &Self::host().arch, ""))
-            }
-            [arch @ ("amd64" | "x86_64" | "arm64" | "aarch64" | "386" | "i386" | "arm" | "armhf" | "armel"
-            | "ppc64le" | "s390x" | "riscv64" | "mips64le" | "loong64")] => Ok(Self::new("linux", arch, "")),
+            ["linux" | "windows" | "darwin" | "freebsd"] => Ok(Self::new(parts[0], &Self::host().arch, "")),
+            [
+                arch @ ("amd64" | "x86_64" | "arm64" | "aarch64" | "386" | "i386" | "arm" | "armhf" | "armel"
+                | "ppc64le" | "s390x" | "riscv64" | "mips64le" | "loong64"),
+            ] => Ok(Self::new("linux", arch, "")),
             [os, arch] => Ok(Self::new(os, arch, "")),
             [os, arch, variant] => Ok(Self::new(os, arch, variant)),
             _ => Err(error()),

@@ -1,1 +1,39 @@
-//! Layers, compression, configs, manifests, layouts and archives.
+//! Images as data: layers (read, write, apply, scan), their indexes, compression, manifests, archives.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`entry`] | one path of a layer |
+//! | [`index`] | a layer's entries, and their stored form |
+//! | [`tree`] | several indexes seen as one file system |
+//! | [`rooted`] | the one path API below a root descriptor |
+//! | [`tar_read`] | a strict view of a tar stream |
+//! | [`tar_write`] | the canonical layer writer |
+//! | [`unpack`] | a layer's tar to an index, and to a directory for overlay mounts |
+//! | [`scan`] | an overlay upper directory to entries |
+//! | [`ownership`] | owners that this user may not set, kept beside the file |
+//! | [`compress`] | gzip and zstd, the same bytes for any number of threads |
+//! | [`archive`] | tar files with random access: docker and OCI archives |
+//! | [`limits`] | how much of anything is accepted |
+//!
+//! Nothing here knows of a store, a registry or a build.
+
+pub mod archive;
+pub mod compress;
+pub mod entry;
+pub mod error;
+pub mod index;
+pub mod limits;
+pub mod ownership;
+pub mod rooted;
+pub mod scan;
+pub mod tar_read;
+pub mod tar_write;
+pub mod tree;
+pub mod unpack;
+
+pub use compress::Compression;
+pub use entry::{Entry, Kind, Meta};
+pub use error::ImageError;
+pub use index::LayerIndex;
+pub use rooted::Root;
+pub use tree::{Layer, Tree};

@@ -1,0 +1,301 @@
+//! An overlay upper directory to a canonical layer.
+//!
+//! First a walk without content decides which paths changed against the layers below; then each changed file is read
+//! once, for the tar, its own digest and whatever sits behind the writer. Times that the step set from the wall
+//! clock become the step's time, in the layer and on disk (architecture part 6, "The step clock").
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+
+use imgc_base::digest::{FileDigest, Hasher};
+use imgc_base::path::ImagePath;
+use rustix::fs::{AtFlags, FileType, Stat};
+
+use crate::entry::{Entry, Kind, Meta};
+use crate::error::ImageError;
+use crate::index::LayerIndex;
+use crate::rooted::{Root, meta_of, read_xattrs, set_time_at};
+use crate::tar_write::LayerWriter;
+use crate::tree::Tree;
+
+/// When a step ran, and the time that its files get.
+#[derive(Debug, Clone, Copy)]
+pub struct StepClock {
+    /// Wall clock of the file system when the step began: seconds and nanoseconds.
+    pub start: (i64, i64),
+    /// The time for what was written since, in seconds.
+    pub time: i64,
+}
+
+impl StepClock {
+    /// The canonical form of a file's time.
+    fn canonical(self, stat: &Stat) -> i64 {
+        if (stat.st_mtime, stat.st_mtime_nsec.cast_signed()) >= self.start {
+            self.time
+        } else {
+            stat.st_mtime
+        }
+    }
+}
+
+/// Finds what an upper directory changed, and sets canonical times on disk. Files have no digest yet.
+pub fn changes(upper: &Root, below: &Tree, clock: StepClock) -> Result<Vec<Entry>, ImageError> {
+    let mut walk = Walk { upper, below, clock, found: Vec::new() };
+    walk.directory(&ImagePath::root())?;
+    let mut found = walk.found;
+    found.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    name_links(&mut found);
+    Ok(drop_unchanged(found, below))
+}
+
+struct Walk<'a> {
+    upper: &'a Root,
+    below: &'a Tree,
+    clock: StepClock,
+    found: Vec<Changed>,
+}
+
+struct Changed {
+    entry: Entry,
+    /// Device and inode of a file with several names.
+    group: Option<(u64, u64)>,
+}
+
+impl Walk<'_> {
+    fn directory(&mut self, dir: &ImagePath) -> Result<(), ImageError> {
+        let fd = self.upper.dir(dir)?;
+        for item in self.upper.list(dir)? {
+            let path = dir.child(&item.name);
+            let stat = rustix::fs::statat(&fd, item.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(ImageError::at("stat", &path))?;
+            let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            let Some(changed) = self.classify(&path, &stat)? else { continue };
+            let (time, was) = (changed.entry.meta.mtime, (stat.st_mtime, stat.st_mtime_nsec));
+            let whiteout = changed.entry.kind == Kind::Whiteout;
+            self.found.push(changed);
+            if is_dir {
+                self.directory(&path)?;
+            }
+            if !whiteout && was != (time, 0) {
+                set_time_at(&fd, &item.name, time).map_err(ImageError::at("set time of", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn classify(&self, path: &ImagePath, stat: &Stat) -> Result<Option<Changed>, ImageError> {
+        let mut meta = meta_of(stat);
+        meta.mtime = self.clock.canonical(stat);
+        let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+        let mut group = (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
+        let kind = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::CharacterDevice if (major, minor) == (0, 0) => {
+                // Overlayfs also records the removal of what only a mount point's stand-in had.
+                if self.below.get(path).is_none() {
+                    return Ok(None);
+                }
+                group = None;
+                meta = Meta::default();
+                Kind::Whiteout
+            }
+            FileType::Directory => {
+                group = None;
+                let fd = self.upper.dir(path)?;
+                let opaque = Self::directory_xattrs(path, fd.as_fd(), &mut meta)?;
+                Kind::Dir { opaque: opaque && self.hides_something(path) }
+            }
+            FileType::RegularFile => {
+                let file = self.upper.file(path)?;
+                read_xattrs(file.as_fd(), &mut meta).map_err(ImageError::at("read attributes of", path))?;
+                Kind::File { size: stat.st_size.cast_unsigned(), digest: FileDigest::of(b"") }
+            }
+            FileType::Symlink => Kind::Symlink { target: self.upper.read_link(path)? },
+            FileType::CharacterDevice => Kind::Char { major, minor },
+            FileType::BlockDevice => Kind::Block { major, minor },
+            FileType::Fifo => Kind::Fifo,
+            // A socket means nothing in an image; containerd's archive leaves it out too.
+            _ => return Ok(None),
+        };
+        Ok(Some(Changed { entry: Entry { path: path.clone(), kind, meta }, group }))
+    }
+
+    /// Reads a directory's attributes; true if overlayfs marked it as hiding what lies below.
+    fn directory_xattrs(
+        path: &ImagePath,
+        fd: std::os::fd::BorrowedFd<'_>,
+        meta: &mut Meta,
+    ) -> Result<bool, ImageError> {
+        // An O_PATH descriptor gives no attributes: open it for reading.
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(fd, c".", flags, rustix::fs::Mode::empty())
+            .map_err(ImageError::at("open directory", path))?;
+        read_xattrs(fd.as_fd(), meta).map_err(ImageError::at("read attributes of", path))?;
+        let mut value = [0; 8];
+        Ok(rustix::fs::fgetxattr(&fd, "user.overlay.opaque", &mut value)
+            .is_ok_and(|length| &value[..length] == b"y"))
+    }
+
+    fn hides_something(&self, path: &ImagePath) -> bool {
+        self.below.get(path).is_some_and(|found| found.entry.kind.is_dir())
+            && !self.below.below(path).is_empty()
+    }
+}
+
+/// Gives all names of a file but the first (in path order) the form of a hard link.
+fn name_links(found: &mut [Changed]) {
+    let mut first: BTreeMap<(u64, u64), ImagePath> = BTreeMap::new();
+    for changed in found {
+        let Some(group) = changed.group else { continue };
+        if !matches!(changed.entry.kind, Kind::File { .. }) {
+            continue;
+        }
+        match first.get(&group) {
+            Some(to) => changed.entry.kind = Kind::Hardlink { to: to.clone() },
+            None => drop(first.insert(group, changed.entry.path.clone())),
+        }
+    }
+}
+
+/// Drops directories that were only copied up: equal to the one below, with no change under them.
+fn drop_unchanged(found: Vec<Changed>, below: &Tree) -> Vec<Entry> {
+    let mut kept: Vec<Entry> = Vec::with_capacity(found.len());
+    // Backwards, so that everything under a directory is decided before the directory.
+    for changed in found.into_iter().rev() {
+        let entry = changed.entry;
+        let same = entry.kind == Kind::Dir { opaque: false }
+            && below
+                .get(&entry.path)
+                .is_some_and(|old| old.entry.kind.is_dir() && old.entry.meta == entry.meta);
+        // Entries under a directory follow it at once or behind neighbours such as `a-b`; those are rare, so the
+        // search over what was kept is short.
+        let has_change = || {
+            kept.iter()
+                .rev()
+                .take_while(|k| shares_prefix(&k.path, &entry.path))
+                .any(|k| k.path.is_within(&entry.path))
+        };
+        if !same || has_change() {
+            kept.push(entry);
+        }
+    }
+    kept.reverse();
+    kept
+}
+
+/// True while paths in byte order can still be under `dir`.
+fn shares_prefix(path: &ImagePath, dir: &ImagePath) -> bool {
+    path.as_bytes().starts_with(dir.as_bytes())
+}
+
+/// Reads a source and hashes what passes.
+#[derive(Debug)]
+pub struct HashingReader<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> HashingReader<R> {
+    /// Starts.
+    pub fn new(inner: R) -> Self {
+        Self { inner, hasher: Hasher::new() }
+    }
+
+    /// The digest of what was read.
+    pub fn digest(self) -> FileDigest {
+        FileDigest::finish(self.hasher)
+    }
+}
+
+impl<R: Read> Read for HashingReader<R> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buf)?;
+        self.hasher.update(&buf[..count]);
+        Ok(count)
+    }
+}
+
+/// Writes entries with the content of files below `root` as a canonical layer; returns the index with digests.
+pub fn write_layer(root: &Root, entries: Vec<Entry>, out: impl Write) -> Result<LayerIndex, ImageError> {
+    let mut writer = LayerWriter::new(out);
+    let mut done = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let entry = if let Kind::File { size, .. } = entry.kind {
+            let mut content = HashingReader::new(root.file(&entry.path)?);
+            writer.entry_with(&entry, &mut content)?;
+            Entry { kind: Kind::File { size, digest: content.digest() }, ..entry }
+        } else {
+            writer.entry(&entry)?;
+            entry
+        };
+        done.push(entry);
+    }
+    writer.finish()?.flush().map_err(ImageError::io("a layer"))?;
+    Ok(LayerIndex::new(done))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use imgc_base::digest::DiffId;
+
+    use super::*;
+    use crate::tree::Layer;
+
+    const CLOCK: StepClock = StepClock { start: (1_000_000_000, 0), time: 500 };
+
+    fn scan(dir: &std::path::Path, below: &Tree) -> (LayerIndex, Vec<u8>) {
+        let root = Root::open(dir).unwrap();
+        let entries = changes(&root, below, CLOCK).unwrap();
+        let mut tar = Vec::new();
+        let index = write_layer(&root, entries, &mut tar).unwrap();
+        (index, tar)
+    }
+
+    #[test]
+    fn same_tree_same_bytes() {
+        let make = || {
+            let dir = tempfile::tempdir().unwrap();
+            fs_err::create_dir(dir.path().join("d")).unwrap();
+            fs_err::write(dir.path().join("d/b"), "b").unwrap();
+            fs_err::hard_link(dir.path().join("d/b"), dir.path().join("a")).unwrap();
+            std::os::unix::fs::symlink("d/b", dir.path().join("l")).unwrap();
+            dir
+        };
+        let (one, two) = (make(), make());
+        let (index, tar) = scan(one.path(), &Tree::default());
+        assert_eq!(tar, scan(two.path(), &Tree::default()).1);
+        let kinds: Vec<String> =
+            index.entries().iter().map(|e| format!("{} {:?} {}", e.path, e.kind, e.meta.mtime)).collect();
+        assert!(kinds[0].starts_with("/a File") && kinds[0].ends_with(" 500"), "{kinds:?}");
+        assert!(kinds[2].starts_with("/d/b Hardlink { to: \"/a\" }"), "{kinds:?}");
+        // The disk has the layer's times: a second scan with a later start finds the same layer.
+        assert_eq!(scan(one.path(), &Tree::default()).1, tar);
+    }
+
+    #[test]
+    fn directories_that_were_only_copied_up_are_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["same", "touched", "same-not"] {
+            fs_err::create_dir(dir.path().join(name)).unwrap();
+        }
+        fs_err::write(dir.path().join("touched/f"), "").unwrap();
+        let (all, _) = scan(dir.path(), &Tree::default());
+        let lower = LayerIndex::new(all.entries().iter().filter(|e| e.kind.is_dir()).cloned().collect());
+        let below = Tree::new(vec![Layer { diff_id: DiffId::of(b""), index: Arc::new(lower) }]);
+        let (index, _) = scan(dir.path(), &below);
+        let paths: Vec<_> = index.entries().iter().map(|e| e.path.to_absolute()).collect();
+        assert_eq!(paths, ["/touched", "/touched/f"]);
+    }
+
+    #[test]
+    fn old_times_are_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = fs_err::File::create(dir.path().join("old")).unwrap();
+        let time = std::time::UNIX_EPOCH + std::time::Duration::new(1234, 999);
+        file.file().set_modified(time).unwrap();
+        let (index, _) = scan(dir.path(), &Tree::default());
+        assert_eq!(index.entries()[0].meta.mtime, 1234);
+    }
+}
