@@ -11,21 +11,28 @@
 //! | [`span`] | where in which text |
 //! | [`diagnostic`] | errors and warnings before they are drawn |
 //! | [`event`] | what happens during a build, for progress and records |
+//! | [`cancel`] | stopping early |
+//! | [`glob`] | Go's path patterns |
+//! | [`ignore`] | `.dockerignore` |
 //! | [`clock`] | the epoch, the step clock, and the one place that reads the wall clock |
 //!
 //! Nothing here opens a file, a socket or the environment.
 
+pub mod cancel;
 pub mod canonical;
 pub mod clock;
 pub mod config;
 pub mod diagnostic;
 pub mod digest;
 pub mod event;
+pub mod glob;
+pub mod ignore;
 pub mod path;
 pub mod platform;
 pub mod reference;
 pub mod span;
 
+pub use cancel::Cancel;
 pub use clock::Epoch;
 pub use diagnostic::{Diagnostic, Severity};
 pub use digest::{BlobDigest, ChainId, ContentKey, DefinitionKey, DiffId, FileDigest};

@@ -53,6 +53,9 @@ pub enum ImageError {
     /// Too many symbolic links.
     #[error("too many symbolic links in `{0}`")]
     Loop(ImagePath),
+    /// A manifest or index is not what it should be.
+    #[error("broken manifest: {0}")]
+    Manifest(String),
     /// A JSON document does not read.
     #[error("failed to read {what}")]
     Json {

@@ -13,6 +13,7 @@
 //! | [`ownership`] | owners that this user may not set, kept beside the file |
 //! | [`compress`] | gzip and zstd, the same bytes for any number of threads |
 //! | [`archive`] | tar files with random access: docker and OCI archives |
+//! | [`manifest`] | manifests, indexes, descriptors |
 //! | [`limits`] | how much of anything is accepted |
 //!
 //! Nothing here knows of a store, a registry or a build.
@@ -23,6 +24,7 @@ pub mod entry;
 pub mod error;
 pub mod index;
 pub mod limits;
+pub mod manifest;
 pub mod ownership;
 pub mod rooted;
 pub mod scan;
@@ -35,5 +37,6 @@ pub use compress::Compression;
 pub use entry::{Entry, Kind, Meta};
 pub use error::ImageError;
 pub use index::LayerIndex;
+pub use manifest::{Descriptor, Document, Index, Manifest};
 pub use rooted::Root;
 pub use tree::{Layer, Tree};

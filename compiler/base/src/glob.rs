@@ -1,0 +1,1 @@
+//! Path patterns as Go's `filepath.Match` reads them: `COPY` sources and `.dockerignore`.

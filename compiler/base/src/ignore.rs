@@ -1,0 +1,1 @@
+//! `.dockerignore`: which paths of a context are left out.

@@ -1,0 +1,1 @@
+//! Build contexts: directories given with the build.

@@ -1,0 +1,1 @@
+//! File actions to layer entries.

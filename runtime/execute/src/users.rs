@@ -1,0 +1,1 @@
+//! Users and groups of an image: its `/etc/passwd` and `/etc/group`.
