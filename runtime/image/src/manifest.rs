@@ -156,6 +156,7 @@ pub struct Index {
 }
 
 /// Either of the two.
+#[expect(clippy::large_enum_variant, reason = "one at a time is alive")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Document {
     /// One image.
