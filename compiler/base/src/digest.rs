@@ -148,6 +148,10 @@ digest_type! {
     FileDigest
 }
 digest_type! {
+    /// The digest of a whole file system as layers flatten to it (`spec/reproducibility.md`, "The certificate").
+    RootDigest
+}
+digest_type! {
     /// A step's key from its definition alone; known before anything runs.
     DefinitionKey
 }

@@ -35,7 +35,7 @@ pub mod span;
 pub use cancel::Cancel;
 pub use clock::Epoch;
 pub use diagnostic::{Diagnostic, Severity};
-pub use digest::{BlobDigest, ChainId, ContentKey, DefinitionKey, DiffId, FileDigest};
+pub use digest::{BlobDigest, ChainId, ContentKey, DefinitionKey, DiffId, FileDigest, RootDigest};
 pub use path::ImagePath;
 pub use platform::Platform;
 pub use reference::Reference;

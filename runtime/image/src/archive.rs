@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use imgc_base::path::ImagePath;
 
@@ -18,7 +19,7 @@ use crate::tar_read::{MemberKind, TarReader};
 /// An opened archive.
 #[derive(Debug)]
 pub struct Archive {
-    file: File,
+    file: Arc<File>,
     members: BTreeMap<ImagePath, Place>,
 }
 
@@ -71,7 +72,7 @@ impl Archive {
             }
         }
         drop(reader);
-        Ok(Self { file, members })
+        Ok(Self { file: Arc::new(file), members })
     }
 
     /// True if there is a file of this name.
@@ -85,10 +86,10 @@ impl Archive {
     }
 
     /// The content of a member.
-    pub fn member(&self, name: &str) -> Result<Section<'_>, ImageError> {
+    pub fn member(&self, name: &str) -> Result<Section, ImageError> {
         let (offset, size) =
             self.place(name).ok_or_else(|| ImageError::Tar(format!("`{name}` is not in the archive")))?;
-        Ok(Section { file: &self.file, at: offset, end: offset + size })
+        Ok(Section { file: Arc::clone(&self.file), at: offset, end: offset + size })
     }
 
     /// A small document of the archive.
@@ -116,13 +117,13 @@ impl Archive {
 
 /// A part of a file.
 #[derive(Debug)]
-pub struct Section<'a> {
-    file: &'a File,
+pub struct Section {
+    file: Arc<File>,
     at: u64,
     end: u64,
 }
 
-impl Read for Section<'_> {
+impl Read for Section {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let wanted = buf.len().min(usize::try_from(self.end - self.at).unwrap_or(usize::MAX));
         let count = self.file.read_at(&mut buf[..wanted], self.at)?;

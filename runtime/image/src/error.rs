@@ -2,6 +2,7 @@
 
 use std::io;
 
+use imgc_base::digest::BlobDigest;
 use imgc_base::path::{ImagePath, PathError};
 
 /// Why a layer, an archive or a directory could not be read or written.
@@ -56,6 +57,20 @@ pub enum ImageError {
     /// A manifest or index is not what it should be.
     #[error("broken manifest: {0}")]
     Manifest(String),
+    /// An image layout or a docker archive is not what it should be.
+    #[error("broken image layout: {0}")]
+    Layout(String),
+    /// A blob's bytes are not those that its digest and size say.
+    #[error("blob {digest} is broken: {reason}")]
+    Blob {
+        /// Which blob.
+        digest: BlobDigest,
+        /// What differs.
+        reason: String,
+    },
+    /// Something named by a document is not there.
+    #[error("{0} is not there")]
+    Missing(String),
     /// A JSON document does not read.
     #[error("failed to read {what}")]
     Json {

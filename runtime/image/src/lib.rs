@@ -13,6 +13,8 @@
 //! | [`ownership`] | owners that this user may not set, kept beside the file |
 //! | [`compress`] | gzip and zstd, the same bytes for any number of threads |
 //! | [`archive`] | tar files with random access: docker and OCI archives |
+//! | [`source`] | blobs and contents of files, wherever they lie |
+//! | [`layout`] | OCI layouts, in a directory or a tar |
 //! | [`manifest`] | manifests, indexes, descriptors |
 //! | [`limits`] | how much of anything is accepted |
 //!
@@ -23,11 +25,13 @@ pub mod compress;
 pub mod entry;
 pub mod error;
 pub mod index;
+pub mod layout;
 pub mod limits;
 pub mod manifest;
 pub mod ownership;
 pub mod rooted;
 pub mod scan;
+pub mod source;
 pub mod tar_read;
 pub mod tar_write;
 pub mod tree;
@@ -39,4 +43,5 @@ pub use error::ImageError;
 pub use index::LayerIndex;
 pub use manifest::{Descriptor, Document, Index, Manifest};
 pub use rooted::Root;
+pub use source::{Blobs, Contents};
 pub use tree::{Layer, Tree};
