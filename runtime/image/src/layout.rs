@@ -197,10 +197,11 @@ impl Place {
             }
             Self::Dir(root) => {
                 let path = ImagePath::strict(name)?;
-                let file = root.file(&path).map_err(|error| match error.io_source().map(io::Error::kind) {
-                    Some(io::ErrorKind::NotFound) => ImageError::Missing(format!("`{name}`")),
-                    _ => error,
-                })?;
+                let file =
+                    root.file(&path).map_err(|error| match error.io_source().map(io::Error::kind) {
+                        Some(io::ErrorKind::NotFound) => ImageError::Missing(format!("`{name}`")),
+                        _ => error,
+                    })?;
                 let stat = rustix::fs::fstat(file.as_fd()).map_err(ImageError::at("stat", &path))?;
                 if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
                     return Err(ImageError::Layout(format!("`{name}` is no regular file")));

@@ -8,6 +8,7 @@
 //! | [`rooted`] | the one path API below a root descriptor |
 //! | [`tar_read`] | a strict view of a tar stream |
 //! | [`tar_write`] | the canonical layer writer |
+//! | [`flatten`] | what layers flatten to, as one digest: the certificate |
 //! | [`unpack`] | a layer's tar to an index, and to a directory for overlay mounts |
 //! | [`scan`] | an overlay upper directory to entries |
 //! | [`ownership`] | owners that this user may not set, kept beside the file |
@@ -24,6 +25,7 @@ pub mod archive;
 pub mod compress;
 pub mod entry;
 pub mod error;
+pub mod flatten;
 pub mod index;
 pub mod layout;
 pub mod limits;
@@ -36,6 +38,9 @@ pub mod tar_read;
 pub mod tar_write;
 pub mod tree;
 pub mod unpack;
+
+#[cfg(test)]
+mod testing;
 
 pub use compress::Compression;
 pub use entry::{Entry, Kind, Meta};

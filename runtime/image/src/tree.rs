@@ -74,9 +74,10 @@ impl Tree {
 
     /// What stands at exactly this path; no link is followed. The root is never found: it always exists.
     pub fn get(&self, path: &ImagePath) -> Option<Found<'_>> {
-        for layer in self.layers.iter().rev() {
+        for (number, layer) in self.layers.iter().enumerate().rev() {
             if let Some(entry) = layer.index.get(path) {
-                return (entry.kind != Kind::Whiteout).then_some(Found { entry, layer });
+                let there = entry.kind != Kind::Whiteout && !self.implies_directory(number, entry);
+                return there.then_some(Found { entry, layer });
             }
             for above in path.ancestors() {
                 match layer.index.get(&above).map(|entry| &entry.kind) {
@@ -86,6 +87,15 @@ impl Tree {
             }
         }
         None
+    }
+
+    /// True if something is no directory in its layer, but this or a higher layer has names below it: an unpacker
+    /// makes a directory there, of which no entry speaks.
+    fn implies_directory(&self, number: usize, entry: &Entry) -> bool {
+        !entry.kind.is_dir()
+            && self.layers[number..]
+                .iter()
+                .any(|layer| layer.index.below(&entry.path).any(|below| below.kind != Kind::Whiteout))
     }
 
     /// Resolves symbolic links as a process inside the root would. The result has no link in its directories; its
@@ -142,6 +152,7 @@ impl Tree {
                 if entry.kind == Kind::Whiteout {
                     visible.remove(&entry.path);
                 } else {
+                    remove_files_above(&mut visible, &entry.path);
                     visible.insert(&entry.path, Found { entry, layer });
                 }
             }
@@ -160,6 +171,20 @@ fn hides(index: &LayerIndex, dir: &ImagePath) -> bool {
     dir.ancestors()
         .chain((!dir.is_root()).then(|| dir.clone()))
         .any(|path| !matches!(index.get(&path).map(|e| &e.kind), None | Some(Kind::Dir { opaque: false })))
+}
+
+/// Removes what is no directory but has to be one, because an entry lies below it.
+fn remove_files_above(visible: &mut BTreeMap<&ImagePath, Found<'_>>, path: &ImagePath) {
+    let mut above = path.parent();
+    while let Some(dir) = above.filter(|dir| !dir.is_root()) {
+        match visible.get(&dir) {
+            // Whatever is above a directory has been looked at when it came.
+            Some(found) if found.entry.kind.is_dir() => return,
+            Some(_) => drop(visible.remove(&dir)),
+            None => {}
+        }
+        above = dir.parent();
+    }
 }
 
 /// Removes everything strictly below a path.
