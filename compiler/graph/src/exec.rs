@@ -122,6 +122,27 @@ pub enum MountKind {
     },
 }
 
+impl MountKind {
+    /// The word after `type=`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Bind { .. } => "bind",
+            Self::Cache { .. } => "cache",
+            Self::Tmpfs { .. } => "tmpfs",
+            Self::Secret { .. } => "secret",
+            Self::Ssh { .. } => "ssh",
+        }
+    }
+
+    /// The number of the input that the mount shows, if it shows one.
+    pub fn input(&self) -> Option<usize> {
+        match self {
+            Self::Bind { input, .. } | Self::Cache { from: Some((input, _)), .. } => Some(*input),
+            _ => None,
+        }
+    }
+}
+
 /// What happens when two steps want one cache directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CacheSharing {

@@ -1,5 +1,7 @@
 //! `COPY`, `ADD`, `WORKDIR`: ordered file actions on a root.
 
+use std::fmt;
+
 use imgc_base::path::ImagePath;
 
 /// File actions, done in order, that together make one layer.
@@ -91,6 +93,21 @@ pub struct OwnerSpec {
     pub group: Option<String>,
 }
 
+impl OwnerSpec {
+    /// True if no name must be looked up in a root.
+    pub fn is_numeric(&self) -> bool {
+        let number = |text: &str| text.parse::<u32>().is_ok();
+        number(&self.user) && self.group.as_deref().is_none_or(number)
+    }
+}
+
+impl fmt::Display for OwnerSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.user)?;
+        self.group.as_ref().map_or(Ok(()), |group| write!(f, ":{group}"))
+    }
+}
+
 /// A change of mode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chmod {
@@ -98,4 +115,13 @@ pub enum Chmod {
     Octal(u32),
     /// `u=rwX,go=rX`, umask 0, checked by the front end.
     Symbolic(String),
+}
+
+impl fmt::Display for Chmod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Octal(mode) => write!(f, "{mode:04o}"),
+            Self::Symbolic(text) => f.write_str(text),
+        }
+    }
 }

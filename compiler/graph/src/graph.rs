@@ -1,10 +1,12 @@
 //! Nodes, edges, targets; petgraph behind our own type.
 
+use std::collections::BTreeMap;
+
 use imgc_base::platform::Platform;
 use imgc_base::span::Span;
 use petgraph::Direction;
 use petgraph::stable_graph::{NodeIndex, StableDiGraph};
-use petgraph::visit::EdgeRef;
+use petgraph::visit::{EdgeRef, IntoEdgeReferences};
 
 use crate::op::Op;
 
@@ -115,6 +117,38 @@ impl Graph {
     /// True if there are none.
     pub fn is_empty(&self) -> bool {
         self.dag.node_count() == 0
+    }
+
+    /// The same graph with users of a node moved to another node that is equal to it and was added before it; edges,
+    /// targets and histories follow. The nodes themselves stay.
+    #[must_use]
+    pub fn redirect(mut self, to: &BTreeMap<NodeId, NodeId>) -> Self {
+        let moved = |id: NodeId| to.get(&id).copied().unwrap_or(id);
+        debug_assert!(to.iter().all(|(from, to)| to < from));
+        let edges: Vec<_> = self.dag.edge_references().map(|e| (e.id(), e.source(), e.target())).collect();
+        for (edge, source, user) in edges {
+            let source_now = moved(NodeId(source)).0;
+            if source_now != source {
+                let number = self.dag.remove_edge(edge).unwrap_or_default();
+                self.dag.add_edge(source_now, user, number);
+            }
+        }
+        for target in &mut self.targets {
+            *target = moved(*target);
+        }
+        for node in self.dag.node_weights_mut() {
+            if let Op::Image(image) = &mut node.op {
+                for id in image.history.iter_mut().filter_map(|entry| entry.node.as_mut()) {
+                    *id = moved(*id);
+                }
+            }
+        }
+        self
+    }
+
+    /// True if the graph has a node of this id.
+    pub fn contains(&self, id: NodeId) -> bool {
+        self.dag.contains_node(id.0)
     }
 
     /// The same graph without the nodes that `keep` refuses. A kept node's inputs must be kept.

@@ -30,6 +30,30 @@ pub enum Op {
     Index,
 }
 
+impl Op {
+    /// The name of the operation in keys and printed graphs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Source(Source::Scratch) => "scratch",
+            Self::Source(Source::Image { .. }) => "pull",
+            Self::Source(Source::Context { .. }) => "context",
+            Self::Source(Source::Http { .. }) => "http",
+            Self::Source(Source::Git { .. }) => "git",
+            Self::Exec(_) => "exec",
+            Self::File(_) => "file",
+            Self::Merge => "merge",
+            Self::Diff => "diff",
+            Self::Image(_) => "image",
+            Self::Index => "index",
+        }
+    }
+
+    /// True if the result is a tree; images and indexes are documents.
+    pub fn is_tree(&self) -> bool {
+        !matches!(self, Self::Image(_) | Self::Index)
+    }
+}
+
 /// A tree from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
