@@ -88,7 +88,7 @@ struct Node<'a> {
     what: Option<(usize, &'a Entry)>,
     /// The entry of the content, for regular files: another one if this is a hard link.
     content: Option<&'a Entry>,
-    names: BTreeMap<&'a [u8], Node<'a>>,
+    names: BTreeMap<&'a [u8], Self>,
 }
 
 impl<'a> Node<'a> {
@@ -118,7 +118,7 @@ impl<'a> Node<'a> {
         for part in entry.path.parts() {
             // A name below something that is no directory makes it one.
             if node.what.is_some_and(|(_, old)| !old.kind.is_dir()) {
-                *node = Node::default();
+                *node = Self::default();
             }
             node = node.names.entry(part).or_default();
         }

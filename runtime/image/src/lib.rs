@@ -8,6 +8,7 @@
 //! | [`rooted`] | the one path API below a root descriptor |
 //! | [`tar_read`] | a strict view of a tar stream |
 //! | [`tar_write`] | the canonical layer writer |
+//! | [`merge`] | one layer for several steps |
 //! | [`flatten`] | what layers flatten to, as one digest: the certificate |
 //! | [`unpack`] | a layer's tar to an index, and to a directory for overlay mounts |
 //! | [`scan`] | an overlay upper directory to entries |
@@ -30,6 +31,7 @@ pub mod index;
 pub mod layout;
 pub mod limits;
 pub mod manifest;
+pub mod merge;
 pub mod ownership;
 pub mod rooted;
 pub mod scan;

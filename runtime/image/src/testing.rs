@@ -63,9 +63,9 @@ pub(crate) fn any_layer() -> impl Strategy<Value = Layer> {
         for (name, kind, content, mode) in lines {
             let name = path(&name);
             let blocked = |other: &Entry| {
-                (other.path != name && other.path.is_within(&name) && !matches!(kind, 0..=4))
+                other.path == name
+                    || (other.path.is_within(&name) && kind > 4)
                     || (name.is_within(&other.path) && !other.kind.is_dir())
-                    || other.path == name
             };
             if entries.iter().any(blocked) {
                 continue;
@@ -101,7 +101,7 @@ pub(crate) fn any_layer() -> impl Strategy<Value = Layer> {
                 }
             }
         }
-        named(first_names(LayerIndex::new(entries)))
+        named(first_names(&LayerIndex::new(entries)))
     })
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn any_stack(most: usize) -> impl Strategy<Value = Vec<Layer>> {
 }
 
 /// Makes the first name in path order the file and the others links, as the format wants it.
-fn first_names(index: LayerIndex) -> LayerIndex {
+fn first_names(index: &LayerIndex) -> LayerIndex {
     let mut entries = index.entries().to_vec();
     for at in 0..entries.len() {
         let Kind::Hardlink { to } = entries[at].kind.clone() else { continue };
