@@ -6,12 +6,14 @@
 //! | [`exec`] | `RUN`: command, environment, mounts |
 //! | [`file`] | `COPY`, `ADD`, `WORKDIR`: ordered file actions |
 //! | [`graph`] | nodes, edges, targets; petgraph behind our own type |
+//! | [`chain`] | the steps that a tree is stacked of |
 //! | [`key`] | definition keys, and the canonical form of an op |
 //! | [`world`] | the facts that lowering asks of the world |
 //!
 //! Pure: the graph refers to nothing on the machine it was planned on. Base images are named by digest, contexts
 //! by name.
 
+pub mod chain;
 pub mod exec;
 pub mod file;
 pub mod graph;
@@ -19,6 +21,7 @@ pub mod key;
 pub mod op;
 pub mod world;
 
+pub use chain::Chain;
 pub use exec::{CacheSharing, Exec, Mount, MountKind, Network, Security};
 pub use file::{Chmod, Copy, CopyFrom, FileAction, FileOp, OwnerSpec, Unpack};
 pub use graph::{Graph, Node, NodeId, Origin};

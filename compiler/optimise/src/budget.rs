@@ -49,7 +49,7 @@ fn join_smallest(groups: &mut Vec<LayerGroup>) {
     let Some(at) = (0..groups.len().saturating_sub(1)).min_by_key(|&at| (size(at), at)) else { return };
     let upper = groups.remove(at + 1);
     groups[at].steps.extend(upper.steps);
-    groups[at].why = "joined to stay under the limit of layers".to_owned();
+    groups[at].why = String::from("joined to stay under the limit of layers");
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Finds neighbouring commands that one sandbox set-up can serve, with a checkpoint after each.
 
+use std::collections::BTreeMap;
+
 use imgc_graph::{Graph, NodeId, Op};
 
 use crate::report::{self, PassReport};
@@ -10,7 +12,7 @@ pub fn run(graph: &Graph) -> (Vec<Vec<NodeId>>, PassReport) {
     let commands: Vec<NodeId> = commands.collect();
     let mut report = PassReport::new("fuse", commands.len());
     let mut rows: Vec<Vec<NodeId>> = Vec::new();
-    let mut row_of = std::collections::BTreeMap::new();
+    let mut row_of = BTreeMap::new();
     for &id in &commands {
         let below = graph.inputs(id).first().copied();
         let row = below.filter(|&below| fits(graph, below, id)).and_then(|below| row_of.get(&below).copied());
@@ -29,11 +31,10 @@ pub fn run(graph: &Graph) -> (Vec<Vec<NodeId>>, PassReport) {
     }
     let fused: usize = rows.iter().map(|row| row.len() - 1).sum();
     report.after = report.before - fused;
-    report.summary =
-        format!("{} in {}", report::count(report.before, "command"), report::count(report.after, "sandbox"));
-    report.summary = report.summary.replace("sandboxs", "sandboxes");
+    let set_ups = if report.after == 1 { "set-up" } else { "set-ups" };
+    report.summary = format!("{} in {} {set_ups}", report::count(report.before, "command"), report.after);
     if fused > 0 {
-        report.saves = format!("{fused} set-ups");
+        report.saves = report::count(fused, "set-up");
     }
     (rows, report)
 }

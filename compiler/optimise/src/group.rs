@@ -13,9 +13,9 @@
 
 use std::collections::BTreeMap;
 
+use imgc_graph::chain::{self, Chain};
 use imgc_graph::{FileAction, Graph, NodeId, Op};
 
-use crate::chain::{self, Chain};
 use crate::plan::{LayerGroup, LayerPlan};
 use crate::report::{self, PassReport};
 use crate::volatility::{self, Volatility};

@@ -31,7 +31,7 @@ pub fn run(graph: &Graph) -> (BTreeSet<NodeId>, PassReport) {
     report.after = report.before - found.len();
     report.summary = format!("{} of {} need no root", found.len(), report::count(report.before, "file step"));
     if !found.is_empty() {
-        report.saves = "waiting; the layer survives a change of the base".to_owned();
+        report.saves = String::from("waiting; the layer survives a change of the base");
     }
     (found, report)
 }

@@ -14,10 +14,9 @@
 //! | [`budget`] | budget | all | keeps the number of layers under the limit |
 //! | [`rules`] | drop | 2 | which paths of our own layers are known garbage (applied at assembly) |
 //!
-//! [`chain`] and [`volatility`] are what the passes ask of the graph.
+//! [`volatility`] is what the layer plan asks of the graph.
 
 pub mod budget;
-pub mod chain;
 pub mod fuse;
 pub mod group;
 pub mod independent;

@@ -8,7 +8,7 @@ use imgc_base::path::ImagePath;
 use imgc_base::platform::Platform;
 use imgc_graph::{
     Copy, CopyFrom, Exec, FileAction, FileOp, ImageOp, Network, Node, Op, Origin, OwnerSpec, PlannedHistory,
-    Security, Source, Unpack,
+    Security, Source, Unpack, chain,
 };
 
 use super::*;

@@ -6,10 +6,9 @@ use imgc_base::digest::DefinitionKey;
 use proptest::prelude::*;
 
 use super::{Build, at};
-use crate::chain;
 use crate::{Level, Optimised, Options, optimise};
 use imgc_graph::key::definition_keys;
-use imgc_graph::{Graph, NodeId, Op};
+use imgc_graph::{Graph, NodeId, Op, chain};
 
 /// A layer or a root: what is at a path; `None` is a whiteout.
 type Files = BTreeMap<u8, Option<u64>>;
@@ -116,7 +115,7 @@ proptest! {
         let b = graph(&plan);
         let done: Vec<Optimised> = [
             Options { max_layers: 100, ..at(Level::O0) },
-            Options { max_layers, squash, ..at(Level::O1) },
+            Options { squash, max_layers, ..at(Level::O1) },
         ]
         .iter()
         .map(|options| optimise(&b.graph, options))

@@ -1,6 +1,7 @@
 //! The steps whose layers, one above the other, make a tree.
 
-use imgc_graph::{Graph, NodeId, Op, Source};
+use crate::graph::{Graph, NodeId};
+use crate::op::{Op, Source};
 
 /// What a tree is stacked of.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
