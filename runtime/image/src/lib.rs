@@ -17,6 +17,8 @@
 //! | [`archive`] | tar files with random access: docker and OCI archives |
 //! | [`source`] | blobs and contents of files, wherever they lie |
 //! | [`layout`] | OCI layouts, in a directory or a tar |
+//! | [`docker_archive`] | what `docker save` writes |
+//! | [`output`] | images and root file systems written out |
 //! | [`manifest`] | manifests, indexes, descriptors |
 //! | [`limits`] | how much of anything is accepted |
 //!
@@ -24,6 +26,7 @@
 
 pub mod archive;
 pub mod compress;
+pub mod docker_archive;
 pub mod entry;
 pub mod error;
 pub mod flatten;
@@ -32,6 +35,7 @@ pub mod layout;
 pub mod limits;
 pub mod manifest;
 pub mod merge;
+pub mod output;
 pub mod ownership;
 pub mod rooted;
 pub mod scan;

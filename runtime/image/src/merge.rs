@@ -16,7 +16,7 @@ use crate::error::ImageError;
 use crate::index::LayerIndex;
 use crate::scan::HashingReader;
 use crate::source::Contents;
-use crate::tar_write::LayerWriter;
+use crate::tar_write::{LayerWriter, whiteout_name};
 use crate::tree::{Found, Layer, Tree};
 
 /// Mode of directories that the group's layers imply but do not hold.
@@ -53,7 +53,9 @@ pub struct Content {
 }
 
 /// Merges the layers of a group, lowest first, that lie on `below`.
-pub fn merge(below: &Tree, layers: &[Layer]) -> Merged {
+///
+/// Fails if a path has to be hidden whose name is too long for a whiteout.
+pub fn merge(below: &Tree, layers: &[Layer]) -> Result<Merged, ImageError> {
     let group = Tree::new(layers.to_vec());
     let mut made: BTreeMap<ImagePath, MergedEntry> = BTreeMap::new();
     for found in group.all() {
@@ -65,7 +67,10 @@ pub fn merge(below: &Tree, layers: &[Layer]) -> Merged {
     drop_unchanged(below, &mut made);
     let mut merged = Merged { entries: made.into_values().collect() };
     merged.name_links();
-    merged
+    for merged in merged.entries.iter().filter(|merged| merged.entry.kind == Kind::Whiteout) {
+        whiteout_name(&merged.entry.path)?;
+    }
+    Ok(merged)
 }
 
 impl Merged {
@@ -336,19 +341,28 @@ pub fn write(merged: &Merged, contents: &dyn Contents, out: impl Write) -> Resul
     Ok(merged.index())
 }
 
+/// Opens the content of a regular file.
+pub(crate) fn open(
+    contents: &dyn Contents,
+    layer: &DiffId,
+    content: &Content,
+) -> Result<Box<dyn io::Read + Send>, ImageError> {
+    let path = &content.path;
+    contents.open(layer, path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => ImageError::Missing(format!("`{path}` of layer {layer}")),
+        _ => ImageError::at("open", path)(error),
+    })
+}
+
 /// Writes a regular file from the content of a layer, and checks its digest on the way.
-pub(crate) fn write_file<W: Write>(
+fn write_file<W: Write>(
     writer: &mut LayerWriter<W>,
     entry: &Entry,
     contents: &dyn Contents,
     layer: &DiffId,
     content: &Content,
 ) -> Result<(), ImageError> {
-    let path = &content.path;
-    let source = contents.open(layer, path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => ImageError::Missing(format!("`{path}` of layer {layer}")),
-        _ => ImageError::at("open", path)(error),
-    })?;
+    let source = open(contents, layer, content)?;
     let mut source = HashingReader::new(source);
     writer.entry_with(entry, &mut source)?;
     if source.digest() == content.digest { Ok(()) } else { Err(ImageError::Changed(entry.path.clone())) }
@@ -387,7 +401,7 @@ mod tests {
 
     /// Merges and compares what the stacks flatten to.
     fn merged(below: &[Layer], group: &[Layer]) -> Merged {
-        let merged = merge(&Tree::new(below.to_vec()), group);
+        let merged = merge(&Tree::new(below.to_vec()), group).unwrap();
         let one = [named(merged.index())];
         assert_eq!(flat(&[below, &one]), flat(&[below, group]), "{below:#?} {group:#?} {merged:#?}");
         merged
@@ -524,12 +538,12 @@ mod tests {
             prop_assert_eq!(opened.len(), reads);
 
             // Merging is idempotent.
-            prop_assert_eq!(merge(&lower, &[named(index.clone())]).index(), index);
+            prop_assert_eq!(merge(&lower, &[named(index.clone())]).unwrap().index(), index);
         }
 
         #[test]
         fn removing_keeps_the_layer_sound(below in any_stack(2), group in any_stack(3), pick in any::<u64>()) {
-            let mut merged = merge(&Tree::new(below), &group);
+            let mut merged = merge(&Tree::new(below), &group).unwrap();
             let before = merged.entries().len();
             let unwanted = |entry: &Entry| {
                 let sum: u64 = entry.path.as_bytes().iter().map(|&b| u64::from(b)).sum();

@@ -5,7 +5,7 @@
 //! unless it says so. The last part of a path is never followed.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use imgc_base::path::ImagePath;
@@ -244,6 +244,24 @@ pub fn set_meta(fd: BorrowedFd<'_>, meta: &Meta) -> io::Result<()> {
         }
     }
     set_time(fd, meta.mtime)
+}
+
+/// Makes a pipe or device with exactly this mode, whatever the umask is.
+pub(crate) fn make_node(
+    dir: &OwnedFd,
+    name: &[u8],
+    kind: FileType,
+    mode: u32,
+    device: u64,
+) -> rustix::io::Result<()> {
+    let mode = Mode::from_raw_mode(mode);
+    rustix::fs::mknodat(dir, name, kind, mode, device)?;
+    let fd = rustix::fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    if rustix::fs::fstat(&fd)?.st_mode & 0o7777 == mode.as_raw_mode() {
+        return Ok(());
+    }
+    // Opening a device can act on it, and fchmod takes no O_PATH descriptor: its name in /proc does.
+    rustix::fs::chmod(format!("/proc/self/fd/{}", fd.as_raw_fd()), mode)
 }
 
 /// Sets the modification time of an open file or directory, in whole seconds.

@@ -233,7 +233,7 @@ fn refuse_whiteout_name(path: &ImagePath) -> Result<(), ImageError> {
 }
 
 /// `dir/.wh.name` for `dir/name`.
-fn whiteout_name(path: &ImagePath) -> Result<ImagePath, ImageError> {
+pub(crate) fn whiteout_name(path: &ImagePath) -> Result<ImagePath, ImageError> {
     let name = path.name().unwrap_or_default();
     let parent = path.parent().unwrap_or_default();
     // A name of 252 bytes or more has no whiteout: `.wh.` would make it longer than a name may be.

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use crate::entry::{Entry, Kind, Meta};
 use crate::error::ImageError;
 use crate::index::LayerIndex;
-use crate::rooted::{Root, set_meta, set_time_at};
+use crate::rooted::{Root, make_node, set_meta, set_time_at};
 use crate::tar_read::{Member, MemberKind, TarReader};
 use crate::tar_write::{OPAQUE, WHITEOUT};
 use crate::{limits, ownership};
@@ -259,8 +259,7 @@ impl TreeWriter {
                 finish_special(dir, name, meta).map_err(ImageError::at("set attributes of", path))
             }
             Kind::Fifo => {
-                let mode = Mode::from_raw_mode(meta.mode);
-                retry_cleared(dir, name, || rustix::fs::mknodat(dir, name, FileType::Fifo, mode, 0))
+                retry_cleared(dir, name, || make_node(dir, name, FileType::Fifo, meta.mode, 0))
                     .map_err(ImageError::at("make pipe", path))?;
                 finish_special(dir, name, meta).map_err(ImageError::at("set attributes of", path))
             }
@@ -335,7 +334,11 @@ fn open_dir(dir: &OwnedFd, name: &[u8]) -> io::Result<OwnedFd> {
 }
 
 /// Runs a call that makes `name`; if something stands there (an archive may hold a name twice), removes it first.
-fn retry_cleared<T>(dir: &OwnedFd, name: &[u8], make: impl Fn() -> rustix::io::Result<T>) -> io::Result<T> {
+pub(crate) fn retry_cleared<T>(
+    dir: &OwnedFd,
+    name: &[u8],
+    make: impl Fn() -> rustix::io::Result<T>,
+) -> io::Result<T> {
     match make() {
         Err(Errno::EXIST) => {
             remove_all(dir, name)?;

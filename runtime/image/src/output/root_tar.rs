@@ -1,0 +1,15 @@
+//! The flattened root file system as one canonical tar.
+
+use std::io::Write;
+
+use crate::error::ImageError;
+use crate::merge;
+use crate::source::Contents;
+use crate::tree::Tree;
+
+/// Writes the root file system in the form of a layer, without whiteouts.
+pub fn write_root_tar(tree: &Tree, contents: &dyn Contents, out: impl Write) -> Result<(), ImageError> {
+    // The whole stack merged on nothing is the file system.
+    merge::write(&merge::merge(&Tree::default(), tree.layers())?, contents, out)?;
+    Ok(())
+}
