@@ -1,0 +1,226 @@
+//! The helper: makes the namespaces, writes the id maps, and stands between the program and the sandbox's init.
+
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::thread::UnshareFlags;
+
+use crate::command::{Attach, Command, Network, Security};
+use crate::error::{Doing, SandboxError};
+use crate::sys::{self, Side};
+use crate::wire::{self, Report};
+use crate::{idmap, init, userns};
+
+/// The hidden command that the helper is started as.
+pub(crate) const NAME: &str = "__sandbox";
+
+/// True if this process was started as a sandbox's helper; then [`helper`] is all that it may do.
+pub fn is_helper() -> bool {
+    std::env::args_os().nth(1).is_some_and(|arg| arg == NAME)
+}
+
+/// Does the helper's work. To be called first thing in `main`.
+pub fn helper() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        // Nobody is there to be told: the program that started this one is gone, or never was.
+        Err(_) => ExitCode::from(2),
+    }
+}
+
+fn serve() -> io::Result<()> {
+    sys::close_from(3, false)?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    // Nothing inside may look at this process or what it becomes before exec (CVE-2016-9962).
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    let signals = [
+        libc::SIGCHLD,
+        libc::SIGINT,
+        libc::SIGTERM,
+        libc::SIGHUP,
+        libc::SIGQUIT,
+        libc::SIGWINCH,
+        libc::SIGTSTP,
+    ];
+    let signals = sys::signal_fd(&signals)?;
+    let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let input = wire::receive_fd(&control)?;
+    let Some(command) = wire::receive::<Command>(&mut control)? else { return Ok(()) };
+    let null = rustix::fs::open(
+        "/dev/null",
+        rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
+        rustix::fs::Mode::empty(),
+    )?;
+    rustix::stdio::dup2_stdin(&null)?;
+    drop(null);
+    let report = match run(&command, input, &control, signals) {
+        Ok(report) => report,
+        Err(error) => Report::Failed(error.into()),
+    };
+    wire::send(&mut control, &report)
+}
+
+/// What the two ends of a fork share.
+pub(crate) struct Links {
+    /// Init waits here until its ids are mapped.
+    pub(crate) go: io::PipeReader,
+    /// Init reports here.
+    pub(crate) status: io::PipeWriter,
+    /// Signal numbers for the command.
+    pub(crate) orders: io::PipeReader,
+    /// What the command reads, if it reads.
+    pub(crate) input: Option<OwnedFd>,
+    /// Signals of this process.
+    pub(crate) signals: OwnedFd,
+}
+
+fn run(
+    command: &Command,
+    input: Option<OwnedFd>,
+    control: &UnixStream,
+    signals: OwnedFd,
+) -> Result<Report, SandboxError> {
+    let doing = "prepare the sandbox";
+    let (uids, gids) = (userns::own_map("uid_map"), userns::own_map("gid_map"));
+    let own_user = !(command.security == Security::Insecure && idmap::is_whole(&uids));
+    if own_user {
+        for (id, map, file) in [(command.uid, &uids, "/etc/subuid"), (command.gid, &gids, "/etc/subgid")] {
+            if !idmap::contains(map, id) {
+                return Err(SandboxError::machine(
+                    format!("the command runs as id {id}, which this user cannot give"),
+                    format!("give this user a range of at least 65536 ids in {file}, or run as root"),
+                ));
+            }
+        }
+    }
+    let (go_read, mut go) = io::pipe().doing(&doing)?;
+    let (mut status, status_write) = io::pipe().doing(&doing)?;
+    let (orders_read, orders) = io::pipe().doing(&doing)?;
+    let links = Links { go: go_read, status: status_write, orders: orders_read, input, signals };
+    let pid = match sys::fork_into(namespaces(command, own_user)).map_err(|error| no_namespaces(&error))? {
+        Side::Child => {
+            drop((go, status, orders));
+            init::run(command, links)
+        }
+        Side::Parent(pid) => pid,
+    };
+    drop(links);
+    let mut watch = Watch { pid, done: false };
+    if own_user {
+        let write = |file: &str, map: &[idmap::Range]| {
+            fs_err::write(format!("/proc/{}/{file}", pid.as_raw_nonzero()), idmap::identity(map))
+        };
+        write("uid_map", &uids).and_then(|()| write("gid_map", &gids)).doing("map the sandbox's ids")?;
+    }
+    go.write_all(b"g").doing(&doing)?;
+    let report = watch.until_done(control, &mut status, orders);
+    watch.reap();
+    report
+}
+
+fn namespaces(command: &Command, own_user: bool) -> UnshareFlags {
+    let mut flags = UnshareFlags::NEWNS
+        | UnshareFlags::NEWPID
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWUTS
+        | UnshareFlags::NEWCGROUP;
+    flags.set(UnshareFlags::NEWUSER, own_user);
+    flags.set(UnshareFlags::NEWNET, command.network == Network::None);
+    flags
+}
+
+fn no_namespaces(error: &io::Error) -> SandboxError {
+    SandboxError::machine(
+        format!("this machine gives no namespaces: {error}"),
+        "in a container, allow `unshare` and `mount`: docker `--security-opt seccomp=unconfined`, or `--privileged`",
+    )
+}
+
+/// The sandbox's init, killed when this goes: with it every process inside.
+struct Watch {
+    pid: Pid,
+    done: bool,
+}
+
+impl Watch {
+    /// Passes orders on until init reports; kills it when the program goes away.
+    fn until_done(
+        &mut self,
+        control: &UnixStream,
+        status: &mut io::PipeReader,
+        mut orders: io::PipeWriter,
+    ) -> Result<Report, SandboxError> {
+        let doing = "watch the sandbox";
+        let pidfd = rustix::process::pidfd_open(self.pid, PidfdFlags::empty()).doing(&doing)?;
+        loop {
+            let mut fds = [
+                PollFd::new(status, PollFlags::IN),
+                PollFd::new(control, PollFlags::IN),
+                PollFd::new(&pidfd, PollFlags::IN),
+            ];
+            match rustix::event::poll(&mut fds, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(SandboxError::system(doing)(error)),
+            }
+            let [said, ordered, ended] = fds.map(|fd| !fd.revents().is_empty());
+            if said {
+                if let Ok(Some(report)) = wire::receive(status) {
+                    return Ok(report);
+                }
+            }
+            if said || ended {
+                return Err(SandboxError::Helper(self.how_it_ended()));
+            }
+            if ordered {
+                let mut order = [0];
+                match (&*control).read(&mut order) {
+                    Ok(1) => orders.write_all(&order).doing(&doing)?,
+                    // The program is gone, or asks to stop.
+                    _ => self.kill(),
+                }
+            }
+        }
+    }
+
+    fn kill(&self) {
+        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
+    }
+
+    fn how_it_ended(&mut self) -> String {
+        self.kill();
+        self.done = true;
+        match rustix::process::waitpid(Some(self.pid), WaitOptions::empty()) {
+            Ok(Some((_, status))) => match status.terminating_signal() {
+                Some(signal) => format!("signal {signal}"),
+                None => format!("code {}", status.exit_status().unwrap_or(-1)),
+            },
+            _ => "for an unknown reason".to_owned(),
+        }
+    }
+
+    /// Waits until nothing is left of the sandbox.
+    fn reap(&mut self) {
+        if !self.done {
+            self.done = true;
+            let _ = rustix::process::waitpid(Some(self.pid), WaitOptions::empty());
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !self.done {
+            self.kill();
+            self.reap();
+        }
+    }
+}
+
+/// True if the command uses this program's own streams.
+pub(crate) fn is_attached(attach: Attach) -> bool {
+    attach != Attach::Captured
+}

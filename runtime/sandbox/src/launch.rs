@@ -1,0 +1,189 @@
+//! The program's side: starts the helper, passes output on, and ends the command when asked to.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use imgc_base::cancel::Cancel;
+use imgc_base::event::Stream;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{MemfdFlags, SealFlags};
+
+use crate::command::{Command, Exit, Status};
+use crate::error::{Doing, SandboxError};
+use crate::helper::{self, is_attached};
+use crate::wire::{self, Report};
+
+/// How often the wish to stop is looked at.
+const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// How long a killed helper may take to clear away.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs a command to its end. Output is passed on as it comes, in pieces that need not be lines.
+///
+/// When `cancel` is set, everything inside is killed and the result is [`Status::Signal`] 9.
+pub fn run(
+    command: &Command,
+    output: &mut dyn FnMut(Stream, &[u8]),
+    cancel: &Cancel,
+) -> Result<Exit, SandboxError> {
+    let mut helper = Helper::start(command)?;
+    helper.watch(output, cancel)
+}
+
+/// A running helper, killed when dropped.
+struct Helper {
+    child: Child,
+    control: UnixStream,
+    streams: Vec<(Stream, OwnedFd)>,
+}
+
+impl Helper {
+    fn start(command: &Command) -> Result<Self, SandboxError> {
+        let doing = "start the sandbox helper";
+        let (control, theirs) = UnixStream::pair().doing(&doing)?;
+        let mut start = std::process::Command::new(program()?);
+        start.arg0("imgc").arg(helper::NAME).env_clear().stdin(OwnedFd::from(theirs));
+        if !is_attached(command.attach) {
+            // Ctrl-C is for this program alone, which then ends the helper in order.
+            start.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        }
+        let mut child = start.spawn().doing(&doing)?;
+        drop(start);
+        let mut streams = Vec::new();
+        if let Some(out) = child.stdout.take() {
+            streams.push((Stream::Stdout, OwnedFd::from(out)));
+        }
+        if let Some(err) = child.stderr.take() {
+            streams.push((Stream::Stderr, OwnedFd::from(err)));
+        }
+        let mut helper = Self { child, control, streams };
+        let stdin = io::stdin();
+        let input = matches!(command.attach, crate::Attach::Inherited | crate::Attach::Terminal);
+        wire::send_fd(&helper.control, input.then(|| stdin.as_fd()))
+            .and_then(|()| wire::send(&mut helper.control, command))
+            .doing(&doing)?;
+        Ok(helper)
+    }
+
+    fn watch(
+        &mut self,
+        output: &mut dyn FnMut(Stream, &[u8]),
+        cancel: &Cancel,
+    ) -> Result<Exit, SandboxError> {
+        let doing = "watch the sandbox";
+        let mut buffer = vec![0; 64 << 10];
+        let mut report: Option<Report> = None;
+        let mut open = true;
+        while open || !self.streams.is_empty() {
+            if cancel.is_cancelled() {
+                self.stop();
+                return Ok(Exit { status: Status::Signal(libc::SIGKILL) });
+            }
+            let mut fds: Vec<PollFd<'_>> =
+                self.streams.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
+            if open {
+                fds.push(PollFd::new(&self.control, PollFlags::IN));
+            }
+            match rustix::event::poll(&mut fds, Some(&LOOK)) {
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(SandboxError::system(doing)(error)),
+            }
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            drop(fds);
+            if open && ready.last() == Some(&true) {
+                report = wire::receive(&mut self.control).doing(&doing)?;
+                open = false;
+            }
+            let mut at = 0;
+            let mut result = Ok(());
+            self.streams.retain_mut(|(stream, fd)| {
+                at += 1;
+                if !ready[at - 1] {
+                    return true;
+                }
+                match rustix::io::read(&*fd, &mut buffer[..]) {
+                    Ok(0) => false,
+                    Ok(length) => {
+                        output(*stream, &buffer[..length]);
+                        true
+                    }
+                    Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => true,
+                    Err(error) => {
+                        result = Err(SandboxError::system(doing)(error));
+                        false
+                    }
+                }
+            });
+            result?;
+        }
+        let ended = self.child.wait().doing(&doing)?;
+        match report {
+            Some(Report::Ended(status)) => Ok(Exit { status }),
+            Some(Report::Failed(failure)) => Err(failure.into()),
+            None => Err(SandboxError::Helper(ended.to_string())),
+        }
+    }
+
+    /// Ends everything inside and waits for it.
+    fn stop(&mut self) {
+        drop(self.control.shutdown(std::net::Shutdown::Both));
+        let mut waited = Duration::ZERO;
+        while waited < GRACE {
+            if let Ok(Some(_)) | Err(_) = self.child.try_wait() {
+                return;
+            }
+            let pause = Duration::from_millis(2);
+            std::thread::sleep(pause);
+            waited += pause;
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.stop();
+        }
+    }
+}
+
+/// A sealed copy of this program in memory: what runs in a sandbox can neither write to it nor find the real file
+/// (CVE-2019-5736). Made once.
+fn program() -> Result<String, SandboxError> {
+    static COPY: OnceLock<Option<File>> = OnceLock::new();
+    let copy = COPY.get_or_init(|| sealed_copy().ok());
+    Ok(match copy {
+        Some(file) => format!("/proc/self/fd/{}", file.as_raw_fd()),
+        None => {
+            return Err(SandboxError::machine(
+                "this machine runs no program from memory",
+                "`sudo sysctl vm.memfd_noexec=0`",
+            ));
+        }
+    })
+}
+
+fn sealed_copy() -> io::Result<File> {
+    let mut original = fs_err::File::open("/proc/self/exe")?;
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let copy = match rustix::fs::memfd_create("imgc", flags | MemfdFlags::EXEC) {
+        // Before Linux 6.3 there is no such flag, and everything may be run.
+        Err(rustix::io::Errno::INVAL) => rustix::fs::memfd_create("imgc", flags)?,
+        other => other?,
+    };
+    let mut copy = File::from(copy);
+    io::copy(&mut original, &mut copy)?;
+    copy.flush()?;
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    rustix::fs::fcntl_add_seals(&copy, seals)?;
+    Ok(copy)
+}

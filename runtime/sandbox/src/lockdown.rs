@@ -1,0 +1,197 @@
+//! From init's child to the command: identity, limits, capabilities, filter, exec.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
+
+use crate::command::{Command, Security};
+use crate::error::{Doing, SandboxError};
+use crate::{seccomp, sys};
+
+/// Docker's default capabilities.
+const KEPT: CapabilitySet = CapabilitySet::CHOWN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::FSETID)
+    .union(CapabilitySet::FOWNER)
+    .union(CapabilitySet::MKNOD)
+    .union(CapabilitySet::NET_RAW)
+    .union(CapabilitySet::SETGID)
+    .union(CapabilitySet::SETUID)
+    .union(CapabilitySet::SETFCAP)
+    .union(CapabilitySet::SETPCAP)
+    .union(CapabilitySet::NET_BIND_SERVICE)
+    .union(CapabilitySet::SYS_CHROOT)
+    .union(CapabilitySet::KILL)
+    .union(CapabilitySet::AUDIT_WRITE);
+/// More than any kernel has.
+const LAST_CAPABILITY: u32 = 63;
+
+/// Name, resource, soft and hard limit of every command; the same on every machine that allows it.
+const LIMITS: &[(&str, Resource, Option<(Option<u64>, Option<u64>)>)] = &[
+    ("as", Resource::As, Some((None, None))),
+    ("core", Resource::Core, Some((Some(0), Some(0)))),
+    ("cpu", Resource::Cpu, Some((None, None))),
+    ("data", Resource::Data, Some((None, None))),
+    ("fsize", Resource::Fsize, Some((None, None))),
+    ("locks", Resource::Locks, Some((None, None))),
+    ("memlock", Resource::Memlock, Some((Some(8 << 20), Some(8 << 20)))),
+    ("msgqueue", Resource::Msgqueue, None),
+    ("nice", Resource::Nice, None),
+    ("nofile", Resource::Nofile, Some((Some(1024), Some(524_288)))),
+    ("nproc", Resource::Nproc, None),
+    ("rss", Resource::Rss, Some((None, None))),
+    ("rtprio", Resource::Rtprio, None),
+    ("rttime", Resource::Rttime, Some((None, None))),
+    ("sigpending", Resource::Sigpending, None),
+    ("stack", Resource::Stack, Some((Some(8 << 20), None))),
+];
+
+/// Becomes the command; returns only what kept it from that.
+pub(crate) fn become_command(command: &Command) -> Result<std::convert::Infallible, SandboxError> {
+    limits(command)?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    // A kernel may refuse it; addresses are then random, as they would be elsewhere.
+    drop(sys::fixed_addresses());
+    enter_directory(command)?;
+    let insecure = command.security == Security::Insecure;
+    if !insecure {
+        drop_bounding().doing("drop capabilities")?;
+        // Before the identity changes: without `no_new_privs` a filter needs CAP_SYS_ADMIN here. It must not be set,
+        // or su, sudo and ping would not work in a step.
+        sys::install_filter(&seccomp::filter(), false).doing("install the system call filter")?;
+    }
+    identity(command)?;
+    if !insecure && command.uid == 0 {
+        let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
+        rustix::thread::set_capabilities(None, sets).doing("drop capabilities")?;
+    }
+    // A user without rights in the directory may still start there, as with runc; one with rights goes in properly.
+    let _ = rustix::process::chdir(&*path_of(command));
+    sys::close_from(3, true).doing("close descriptors")?;
+    let Some((program, arguments)) = command.args.split_first() else {
+        return Err(SandboxError::Command("there is no command to run".to_owned()));
+    };
+    let error = std::process::Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(command.env.iter().map(|(name, value)| (name, value)))
+        .exec();
+    let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
+    let text = match error.raw_os_error() {
+        Some(libc::ENOEXEC) => {
+            "not a program of this machine (wrong processor, or a script without `#!`)".to_owned()
+        }
+        Some(libc::ENOENT) => "not found, or its interpreter or loader is not".to_owned(),
+        _ => error.to_string(),
+    };
+    let line = format!("imgc: cannot run `{program}`: {text}\n");
+    let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
+    sys::exit_now(code)
+}
+
+fn limits(command: &Command) -> Result<(), SandboxError> {
+    for (name, _, _) in &command.ulimits {
+        if !LIMITS.iter().any(|(known, _, _)| known == name) {
+            return Err(SandboxError::Command(format!("there is no limit `{name}`")));
+        }
+    }
+    for &(name, resource, default) in LIMITS {
+        let asked = command.ulimits.iter().rev().find(|(known, _, _)| known == name);
+        let finite = |value: u64| (value != u64::MAX).then_some(value);
+        let (soft, hard) = match (asked, default) {
+            (Some(&(_, soft, hard)), _) => (finite(soft), finite(hard)),
+            (None, Some(limits)) => limits,
+            (None, None) => continue,
+        };
+        let has = rustix::process::getrlimit(resource);
+        let wanted = Rlimit { current: soft, maximum: hard };
+        if has == wanted || rustix::process::setrlimit(resource, wanted).is_ok() {
+            continue;
+        }
+        // Only real root may raise a limit: give as much as there is.
+        let hard = least(hard, has.maximum);
+        rustix::process::setrlimit(resource, Rlimit { current: least(soft, hard), maximum: hard })
+            .doing(format!("set the limit `{name}`"))?;
+    }
+    Ok(())
+}
+
+/// The smaller limit; none is larger than any.
+fn least(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+fn path_of(command: &Command) -> Vec<u8> {
+    let mut path = b"/".to_vec();
+    path.extend_from_slice(command.cwd.as_bytes());
+    path
+}
+
+/// The old root is gone and no descriptor of this process is below `/proc`'s reach: a path can only mean the new root.
+fn enter_directory(command: &Command) -> Result<(), SandboxError> {
+    let path = path_of(command);
+    if let Err(rustix::io::Errno::NOENT) = rustix::process::chdir(path.as_slice()) {
+        for dir in command.cwd.ancestors().chain([command.cwd.clone()]) {
+            let mut path = b"/".to_vec();
+            path.extend_from_slice(dir.as_bytes());
+            match rustix::fs::mkdir(path.as_slice(), Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => {
+                    return Err(SandboxError::system(format!(
+                        "make the working directory `{}`",
+                        command.cwd
+                    ))(error));
+                }
+            }
+        }
+    }
+    rustix::process::chdir(path.as_slice())
+        .doing(format!("enter the working directory `{}`", command.cwd))?;
+    // CVE-2024-21626: what is not below the root has no name in it.
+    match rustix::process::getcwd(Vec::new()) {
+        Ok(name) if name.as_bytes().starts_with(b"/") => Ok(()),
+        _ => {
+            Err(SandboxError::Command(format!("the working directory `{}` is outside the root", command.cwd)))
+        }
+    }
+}
+
+fn drop_bounding() -> rustix::io::Result<()> {
+    for number in 0..=LAST_CAPABILITY {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        if KEPT.contains(capability) {
+            continue;
+        }
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            Ok(()) => {}
+            // The first number that this kernel does not have.
+            Err(rustix::io::Errno::INVAL) => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn identity(command: &Command) -> Result<(), SandboxError> {
+    // The primary group belongs to the list (CVE-2022-2990).
+    let mut groups: Vec<Gid> = vec![Gid::from_raw(command.gid)];
+    for &group in &command.groups {
+        if group != command.gid {
+            groups.push(Gid::from_raw(group));
+        }
+    }
+    match rustix::thread::set_thread_groups(&groups) {
+        // With one id the kernel forbids it: the groups of the user who builds stay.
+        Ok(()) | Err(rustix::io::Errno::PERM) => {}
+        Err(error) => return Err(SandboxError::system("become a member of its groups")(error)),
+    }
+    let (uid, gid) = (Uid::from_raw(command.uid), Gid::from_raw(command.gid));
+    rustix::thread::set_thread_res_gid(gid, gid, gid).doing(format!("become group {}", command.gid))?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).doing(format!("become user {}", command.uid))
+}

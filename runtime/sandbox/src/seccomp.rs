@@ -1,0 +1,282 @@
+//! The system call filter: which calls a command may not make, as a classic BPF program.
+//!
+//! Written as what is refused: every call that this table's kernel knows and that is not refused is allowed, newer
+//! ones do not exist (`ENOSYS`, so that programs fall back). The refused calls are those that moby's default profile
+//! refuses to a process without `CAP_SYS_ADMIN` and kin; `spec/sandbox.md` lists the differences.
+
+use crate::sys::Instruction;
+
+/// What a filter says about a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Allow,
+    Errno(i32),
+    Kill,
+}
+
+impl Answer {
+    fn value(self) -> u32 {
+        match self {
+            Self::Allow => 0x7fff_0000,
+            Self::Errno(errno) => 0x0005_0000 | errno.unsigned_abs(),
+            Self::Kill => 0x8000_0000,
+        }
+    }
+}
+
+/// `AUDIT_ARCH_*`.
+#[cfg(target_arch = "x86_64")]
+const ARCH: u32 = 0xc000_003e;
+#[cfg(target_arch = "aarch64")]
+const ARCH: u32 = 0xc000_00b7;
+
+/// The newest call that this table knows (`removexattrat`, Linux 6.13).
+const NEWEST: u32 = 466;
+
+/// Namespaces: `CLONE_NEW*` without `CLONE_NEWTIME`, which `clone` cannot ask for.
+const CLONE_NEW: u32 = 0x7e02_0000;
+/// Socket families with a bad record: `AF_ALG`, `AF_VSOCK`.
+const NO_FAMILIES: &[u32] = &[38, 40];
+/// Personalities that moby allows, besides `ADDR_NO_RANDOMIZE`, which commands have already.
+const PERSONALITIES: &[u32] = &[0, 0x0008, 0x0002_0000, 0x0002_0008];
+const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+
+/// Refused with `EPERM`.
+const REFUSED: &[libc::c_long] = &[
+    // Mounts and namespaces.
+    libc::SYS_mount,
+    libc::SYS_umount2,
+    libc::SYS_pivot_root,
+    libc::SYS_unshare,
+    libc::SYS_setns,
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_mount_setattr,
+    libc::SYS_open_by_handle_at,
+    // Keys, programs in the kernel, and other large doors.
+    libc::SYS_add_key,
+    libc::SYS_request_key,
+    libc::SYS_keyctl,
+    libc::SYS_bpf,
+    libc::SYS_perf_event_open,
+    libc::SYS_userfaultfd,
+    libc::SYS_io_uring_setup,
+    libc::SYS_io_uring_enter,
+    libc::SYS_io_uring_register,
+    libc::SYS_fanotify_init,
+    libc::SYS_lookup_dcookie,
+    // The machine itself.
+    libc::SYS_reboot,
+    libc::SYS_kexec_load,
+    libc::SYS_kexec_file_load,
+    libc::SYS_init_module,
+    libc::SYS_finit_module,
+    libc::SYS_delete_module,
+    libc::SYS_acct,
+    libc::SYS_swapon,
+    libc::SYS_swapoff,
+    libc::SYS_syslog,
+    libc::SYS_quotactl,
+    libc::SYS_quotactl_fd,
+    libc::SYS_settimeofday,
+    libc::SYS_clock_settime,
+    libc::SYS_sethostname,
+    libc::SYS_setdomainname,
+    libc::SYS_vhangup,
+    libc::SYS_nfsservctl,
+    // Other processes and their memory.
+    libc::SYS_kcmp,
+    libc::SYS_pidfd_getfd,
+    libc::SYS_process_madvise,
+    libc::SYS_move_pages,
+    libc::SYS_migrate_pages,
+    libc::SYS_mbind,
+    libc::SYS_set_mempolicy,
+    libc::SYS_get_mempolicy,
+];
+
+/// Refused with `EPERM` on this processor only.
+#[cfg(target_arch = "x86_64")]
+const REFUSED_HERE: &[libc::c_long] = &[
+    libc::SYS_iopl,
+    libc::SYS_ioperm,
+    libc::SYS_uselib,
+    libc::SYS_ustat,
+    libc::SYS_sysfs,
+    libc::SYS__sysctl,
+];
+#[cfg(target_arch = "aarch64")]
+const REFUSED_HERE: &[libc::c_long] = &[];
+
+/// `set_mempolicy_home_node`, `lsm_get_self_attr` and its two neighbours have the same number everywhere.
+const REFUSED_NEW: &[u32] = &[450, 459, 460, 461];
+
+/// Offsets in `struct seccomp_data`.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+/// The low half of the first argument.
+const FIRST: u32 = 16;
+
+const LOAD: u16 = 0x20;
+const JUMP_EQUAL: u16 = 0x15;
+const JUMP_GREATER: u16 = 0x25;
+const JUMP_ANY_BIT: u16 = 0x45;
+const AND: u16 = 0x54;
+const RETURN: u16 = 0x06;
+
+#[derive(Default)]
+struct Filter(Vec<Instruction>);
+
+impl Filter {
+    fn push(&mut self, code: u16, value: u32, jump_true: u8, jump_false: u8) {
+        self.0.push(Instruction { code, jump_true, jump_false, value });
+    }
+
+    fn load(&mut self, offset: u32) {
+        self.push(LOAD, offset, 0, 0);
+    }
+
+    fn answer(&mut self, answer: Answer) {
+        self.push(RETURN, answer.value(), 0, 0);
+    }
+
+    /// If the loaded value is `value`, the answer is this.
+    fn if_equal(&mut self, value: u32, answer: Answer) {
+        self.push(JUMP_EQUAL, value, 0, 1);
+        self.answer(answer);
+    }
+
+    /// What is done if the loaded number is this call's; each branch must end in an answer.
+    fn if_call(&mut self, call: libc::c_long, branch: impl FnOnce(&mut Self)) {
+        let mut inner = Self::default();
+        branch(&mut inner);
+        let length = u8::try_from(inner.0.len()).unwrap_or(u8::MAX);
+        self.push(JUMP_EQUAL, call as u32, 0, length);
+        self.0.append(&mut inner.0);
+    }
+}
+
+/// The filter of a locked-in command.
+pub(crate) fn filter() -> Vec<Instruction> {
+    const EPERM: Answer = Answer::Errno(libc::EPERM);
+    const ENOSYS: Answer = Answer::Errno(libc::ENOSYS);
+    let mut filter = Filter::default();
+    filter.load(ARCHITECTURE);
+    foreign(&mut filter);
+    filter.load(NUMBER);
+    // Also all of x32, whose numbers have bit 30 set.
+    filter.push(JUMP_GREATER, NEWEST, 0, 1);
+    filter.answer(ENOSYS);
+    for &call in REFUSED.iter().chain(REFUSED_HERE) {
+        filter.if_equal(call as u32, EPERM);
+    }
+    for &call in REFUSED_NEW {
+        filter.if_equal(call, EPERM);
+    }
+    // Its flags are in memory, where a filter cannot look: programs fall back to clone.
+    filter.if_equal(libc::SYS_clone3 as u32, ENOSYS);
+    filter.if_call(libc::SYS_clone, |then| {
+        then.load(FIRST);
+        then.push(JUMP_ANY_BIT, CLONE_NEW, 0, 1);
+        then.answer(EPERM);
+        then.answer(Answer::Allow);
+    });
+    filter.if_call(libc::SYS_socket, |then| {
+        then.load(FIRST);
+        for &family in NO_FAMILIES {
+            then.if_equal(family, Answer::Errno(libc::EAFNOSUPPORT));
+        }
+        then.answer(Answer::Allow);
+    });
+    filter.if_call(libc::SYS_personality, |then| {
+        then.load(FIRST);
+        then.if_equal(u32::MAX, Answer::Allow);
+        then.push(AND, !ADDR_NO_RANDOMIZE, 0, 0);
+        for &personality in PERSONALITIES {
+            then.if_equal(personality, Answer::Allow);
+        }
+        then.answer(EPERM);
+    });
+    filter.answer(Answer::Allow);
+    filter.0
+}
+
+/// What is done with programs for other processors: there is one table, so they do not run.
+fn foreign(filter: &mut Filter) {
+    filter.push(JUMP_EQUAL, ARCH, 1, 0);
+    filter.answer(Answer::Kill);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs a filter over a call as the kernel would.
+    fn run(filter: &[Instruction], arch: u32, number: u32, first: u32) -> u32 {
+        let (mut at, mut loaded) = (0, 0);
+        loop {
+            let Instruction { code, jump_true, jump_false, value } = filter[at];
+            at += 1;
+            let jump = |yes: bool| usize::from(if yes { jump_true } else { jump_false });
+            match code {
+                LOAD => {
+                    loaded = match value {
+                        NUMBER => number,
+                        ARCHITECTURE => arch,
+                        FIRST => first,
+                        other => panic!("load of {other}"),
+                    }
+                }
+                AND => loaded &= value,
+                RETURN => return value,
+                JUMP_EQUAL => at += jump(loaded == value),
+                JUMP_GREATER => at += jump(loaded > value),
+                JUMP_ANY_BIT => at += jump(loaded & value != 0),
+                other => panic!("instruction {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn answers() {
+        let filter = filter();
+        assert!(filter.len() < 4096);
+        let allow = Answer::Allow;
+        let errno = Answer::Errno;
+        for (call, first, want) in [
+            (libc::SYS_read, 0, allow),
+            (libc::SYS_execve, 0, allow),
+            (libc::SYS_chroot, 0, allow),
+            (libc::SYS_ptrace, 0, allow),
+            (libc::SYS_mount, 0, errno(libc::EPERM)),
+            (libc::SYS_keyctl, 0, errno(libc::EPERM)),
+            (libc::SYS_bpf, 0, errno(libc::EPERM)),
+            (libc::SYS_clone3, 0, errno(libc::ENOSYS)),
+            (libc::SYS_clone, libc::SIGCHLD.unsigned_abs(), allow),
+            (libc::SYS_clone, libc::CLONE_NEWUSER.unsigned_abs(), errno(libc::EPERM)),
+            (libc::SYS_clone, libc::CLONE_NEWNS.unsigned_abs(), errno(libc::EPERM)),
+            (libc::SYS_socket, 2, allow),
+            (libc::SYS_socket, 38, errno(libc::EAFNOSUPPORT)),
+            (libc::SYS_socket, 40, errno(libc::EAFNOSUPPORT)),
+            (libc::SYS_personality, u32::MAX, allow),
+            (libc::SYS_personality, 0x0004_0008, allow),
+            (libc::SYS_personality, 0x0040_0000, errno(libc::EPERM)),
+            (467, 0, errno(libc::ENOSYS)),
+            (0x4000_0001, 0, errno(libc::ENOSYS)),
+        ] {
+            assert_eq!(run(&filter, ARCH, call as u32, first), want.value(), "{call} {first}");
+        }
+    }
+
+    #[test]
+    fn every_refused_call_is_refused() {
+        let filter = filter();
+        for &call in REFUSED.iter().chain(REFUSED_HERE) {
+            assert_eq!(run(&filter, ARCH, call as u32, 0), Answer::Errno(libc::EPERM).value(), "{call}");
+        }
+    }
+}
