@@ -1,0 +1,152 @@
+//! Which certificates are trusted and shown, per registry.
+//!
+//! The system's authorities (or `SSL_CERT_FILE`, `SSL_CERT_DIR`), and those of `certs.d/HOST[:PORT]/*.crt` beside
+//! them; client certificates from `*.cert` and `*.key` there.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+
+use crate::config::{Config, files};
+use crate::error::{Error, Kind};
+use crate::url::Origin;
+
+/// Where distributions keep the system's authorities in one file.
+const BUNDLES: &[&str] = &[
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The system's authorities, read once.
+#[derive(Debug)]
+pub(crate) struct Roots {
+    file: Option<PathBuf>,
+    dir: Option<PathBuf>,
+    system: OnceLock<Option<Arc<Vec<Certificate<'static>>>>>,
+}
+
+impl Roots {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self { file: config.cert_file.clone(), dir: config.cert_dir.clone(), system: OnceLock::new() }
+    }
+
+    /// The TLS settings for an origin.
+    pub(crate) fn tls(&self, config: &Config, origin: &Origin, verify: bool) -> Result<TlsConfig, Error> {
+        let builder = TlsConfig::builder();
+        if !origin.https {
+            return Ok(builder.build());
+        }
+        let own = Own::read(config, origin)?;
+        let mut builder = builder.client_cert(own.client);
+        if !verify {
+            return Ok(builder.disable_verification(true).build());
+        }
+        builder = match (self.system()?, own.authorities.is_empty()) {
+            (None, true) => builder.root_certs(RootCerts::WebPki),
+            (None, false) => builder.root_certs(RootCerts::Specific(Arc::new(own.authorities))),
+            (Some(system), true) => builder.root_certs(RootCerts::Specific(system)),
+            (Some(system), false) => {
+                let all = system.iter().cloned().chain(own.authorities).collect();
+                builder.root_certs(RootCerts::Specific(Arc::new(all)))
+            }
+        };
+        Ok(builder.build())
+    }
+
+    /// The system's authorities; `None` if there are none, and then those built into this program are used.
+    fn system(&self) -> Result<Option<Arc<Vec<Certificate<'static>>>>, Error> {
+        if let Some(known) = self.system.get() {
+            return Ok(known.clone());
+        }
+        let mut found = Vec::new();
+        if let Some(file) = &self.file {
+            found = certificates(file)?;
+        } else if self.dir.is_none() {
+            for bundle in BUNDLES {
+                if Path::new(bundle).is_file() {
+                    found = certificates(Path::new(bundle))?;
+                    break;
+                }
+            }
+        }
+        if let Some(dir) = &self.dir {
+            for file in files::list(dir)? {
+                // A directory of certificates has links and notes beside them.
+                found.extend(certificates(&file).unwrap_or_default());
+            }
+        }
+        let known = (!found.is_empty()).then(|| Arc::new(found));
+        Ok(self.system.get_or_init(|| known).clone())
+    }
+}
+
+/// What `certs.d` says of one registry.
+#[derive(Default)]
+struct Own {
+    authorities: Vec<Certificate<'static>>,
+    client: Option<ClientCert>,
+}
+
+impl Own {
+    fn read(config: &Config, origin: &Origin) -> Result<Self, Error> {
+        let mut own = Self::default();
+        for dir in config.certificate_dirs(origin) {
+            for file in files::list(&dir)? {
+                let key = file.with_extension("key");
+                match file.extension().and_then(|ending| ending.to_str()) {
+                    Some("crt") => own.authorities.extend(certificates(&file)?),
+                    Some("cert") if own.client.is_none() => {
+                        if !key.is_file() {
+                            return Err(Error::new(
+                                Kind::Config,
+                                format!("`{}` has no key beside it (`{}`)", file.display(), key.display()),
+                            ));
+                        }
+                        own.client =
+                            Some(ClientCert::new_with_certs(&certificates(&file)?, private_key(&key)?));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        for file in config.authority_files(origin) {
+            own.authorities.extend(certificates(&file)?);
+        }
+        Ok(own)
+    }
+}
+
+fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>, Error> {
+    let text = files::read(file)?.unwrap_or_default();
+    let mut found = Vec::new();
+    for item in parse_pem(&text) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
+            Ok(_) => {}
+            Err(error) => {
+                return Err(Error::new(Kind::Config, format!("`{}` does not read: {error}", file.display())));
+            }
+        }
+    }
+    if found.is_empty() {
+        return Err(Error::new(Kind::Config, format!("`{}` holds no certificate", file.display())));
+    }
+    Ok(found)
+}
+
+fn private_key(file: &Path) -> Result<PrivateKey<'static>, Error> {
+    let text = files::read(file)?.unwrap_or_default();
+    for item in parse_pem(&text) {
+        if let Ok(PemItem::PrivateKey(key)) = item {
+            return Ok(key);
+        }
+    }
+    Err(Error::new(
+        Kind::Config,
+        format!("`{}` holds no private key that this program reads", file.display()),
+    ))
+}
