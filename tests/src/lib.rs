@@ -1,1 +1,15 @@
-//! The test kit: hermetic environments, real peers, an independent flattener.
+//! What the tests of the whole program stand on.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`place`] | a hermetic place: own home, store, context; runs the program |
+//! | [`root`] | small root filesystems to build on |
+//! | [`peer`] | other programs, and how to say that one is missing |
+//! | [`flat`] | an image as a list of paths, for comparing |
+
+pub mod flat;
+pub mod peer;
+pub mod place;
+pub mod root;
+
+pub use place::{Done, Place};

@@ -1,0 +1,11 @@
+//! Tests of the whole program, in one binary.
+
+mod architecture;
+mod first_light;
+
+use imgc_testkit::Place;
+
+/// A new place for the program under test.
+fn place() -> Place {
+    Place::new(env!("CARGO_BIN_EXE_imgc"))
+}
