@@ -2,12 +2,49 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`run`] | one build from start to end |
+//! | [`schedule`] | which step runs when |
+//! | [`needs`] | in which form each step's layer will be wanted |
+//! | [`op`] | one module per operation |
+//! | [`value`] | what a node yields |
+//! | [`bases`] | base images: where a name leads, and how its layers come into the store |
+//! | [`blobs`] | compressing layers beside the steps that follow |
+//! | [`layers`] | where the bytes of a new layer go |
+//! | [`import`] | a flat root becomes an image |
+//! | [`container`] | one program in an image |
+//! | [`load`] | images out of archives |
 //! | [`context`] | build contexts: walking, ignoring, the stat cache |
 //! | [`fetch`] | files and repositories from elsewhere: http, git |
 //! | [`file`] | `COPY`, `ADD`, `WORKDIR`: file actions to layer entries |
 //! | [`users`] | names of users and groups in an image |
+//! | [`hint`] | what a failed command's end means |
+//! | [`options`] | what a build was asked for |
+//! | [`error`] | why a build did not end well |
 
+pub mod bases;
+pub mod blobs;
+pub mod container;
 pub mod context;
+pub mod error;
 pub mod fetch;
 pub mod file;
+pub mod hint;
+pub mod import;
+pub mod layers;
+pub mod load;
+pub mod needs;
+pub mod op;
+pub mod options;
+mod output_lines;
+mod rfc3339;
+pub mod run;
+pub mod schedule;
 pub mod users;
+pub mod value;
+
+pub use bases::{Bases, NamedContext};
+pub use error::{ExecuteError, StepFailure};
+pub use options::{BuildOptions, NoCache, Secret, SecretBytes};
+pub use rfc3339::rfc3339;
+pub use run::{Build, images};
+pub use value::{BuiltImage, Value};

@@ -1,0 +1,123 @@
+//! What a failed command's end means, and what to do about it.
+
+use imgc_base::ImagePath;
+use imgc_base::diagnostic::did_you_mean;
+use imgc_graph::{Exec, Network};
+use imgc_image::Tree;
+use imgc_sandbox::Status;
+
+/// Notes and helps for a command that failed.
+pub fn explain(status: Status, exec: &Exec, root: &Tree, tail: &[String]) -> (Vec<String>, Vec<String>) {
+    let (mut notes, mut helps) = (Vec::new(), Vec::new());
+    match status {
+        Status::Code(127) => not_found(exec, root, tail, &mut notes, &mut helps),
+        Status::Code(126) => notes.push("exit code 126: the file is there but cannot be run (mode, or wrong format)".to_owned()),
+        Status::Code(code @ (135..=165)) => notes.push(signal_note(code - 128)),
+        Status::Signal(signal) => notes.push(signal_note(signal)),
+        Status::Code(_) => {}
+    }
+    let network = tail.iter().any(|line| {
+        ["Temporary failure in name resolution", "Could not resolve", "Network is unreachable", "getaddrinfo"]
+            .iter()
+            .any(|sign| line.contains(sign))
+    });
+    if network && exec.network == Network::None {
+        helps.push("the step has no network (`--network=none`)".to_owned());
+    }
+    if tail.iter().any(|line| line.contains("No space left on device")) {
+        helps.push("the disk is full: `imgc cache prune` frees what no image needs".to_owned());
+    }
+    (notes, helps)
+}
+
+fn signal_note(signal: i32) -> String {
+    let name = match signal {
+        4 => "SIGILL: an instruction that this processor does not know",
+        6 => "SIGABRT: the program gave up",
+        7 => "SIGBUS: memory or disk gave out",
+        9 => "SIGKILL: most often the machine ran out of memory",
+        11 => "SIGSEGV: the program crashed",
+        13 => "SIGPIPE: a reader of its output went away",
+        15 => "SIGTERM: it was told to end",
+        31 => "SIGSYS: a system call that the sandbox refuses",
+        _ => return format!("it was ended by signal {signal}"),
+    };
+    format!("it was ended by {name}")
+}
+
+/// Finds which program was not found, and one of a similar name.
+fn not_found(exec: &Exec, root: &Tree, tail: &[String], notes: &mut Vec<String>, helps: &mut Vec<String>) {
+    let path = exec.env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
+    let Some(name) = missing_name(exec, tail) else { return };
+    notes.push(format!("`{name}` was not found in PATH ({path})"));
+    if name.contains('/') {
+        let there = ImagePath::clean(&name).is_ok_and(|path| root.get(&path).is_some());
+        if there {
+            notes.push("the file exists: the interpreter named in its first line, or its loader, does not".to_owned());
+        }
+        return;
+    }
+    let mut programs: Vec<(String, ImagePath)> = Vec::new();
+    for dir in path.split(':').filter_map(|dir| ImagePath::clean(dir).ok()) {
+        let Ok(dir) = root.resolve(&dir, true) else { continue };
+        for found in root.below(&dir) {
+            if found.entry.path.parent().as_ref() == Some(&dir)
+                && let Some(Ok(program)) = found.entry.path.name().map(std::str::from_utf8)
+            {
+                programs.push((program.to_owned(), found.entry.path.clone()));
+            }
+        }
+    }
+    if let Some(near) = did_you_mean(&name, programs.iter().map(|(program, _)| program.as_str())) {
+        let place = programs.iter().find(|(program, _)| program == near).map(|(_, path)| path.to_absolute());
+        helps.push(format!("did you mean `{near}`? (exists: {})", place.unwrap_or_default()));
+    }
+}
+
+/// `sh: 1: vum: not found`, `bash: line 1: vum: command not found`, or the program of an exec form.
+fn missing_name(exec: &Exec, tail: &[String]) -> Option<String> {
+    for line in tail.iter().rev() {
+        for ending in [": command not found", ": not found"] {
+            if let Some(before) = line.trim_end().strip_suffix(ending) {
+                let name = before.rsplit(": ").next().unwrap_or(before).trim();
+                if !name.is_empty() && !name.contains(' ') {
+                    return Some(name.to_owned());
+                }
+            }
+        }
+    }
+    let shell = exec.args.get(1).is_some_and(|second| second == "-c" || second == "-ec");
+    if shell { None } else { exec.args.first().cloned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exec(args: &[&str]) -> Exec {
+        Exec {
+            args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+            env: vec![("PATH".into(), "/bin".into())],
+            cwd: ImagePath::root(),
+            user: String::new(),
+            mounts: vec![],
+            scripts: vec![],
+            network: Network::Default,
+            security: imgc_graph::Security::Sandbox,
+            hostname: String::new(),
+        }
+    }
+
+    #[test]
+    fn names_of_missing_programs() {
+        let table = [
+            (&["/bin/sh", "-c", "vum"][..], "/bin/sh: 1: vum: not found", Some("vum")),
+            (&["/bin/bash", "-c", "x"][..], "/bin/bash: line 1: foo: command not found", Some("foo")),
+            (&["/bin/sh", "-c", "x"][..], "make: *** [all] Error 127", None),
+            (&["prog"][..], "", Some("prog")),
+        ];
+        for (args, line, expected) in table {
+            assert_eq!(missing_name(&exec(args), &[line.to_owned()]).as_deref(), expected, "{line}");
+        }
+    }
+}

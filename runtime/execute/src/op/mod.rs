@@ -1,0 +1,8 @@
+//! One module per operation of the graph.
+
+pub mod exec;
+pub mod file;
+pub mod image;
+pub mod mounts;
+pub mod source;
+pub mod stack;

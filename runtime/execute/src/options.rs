@@ -1,0 +1,111 @@
+//! What a build was asked for, beyond the graph.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use imgc_base::Epoch;
+use imgc_image::Compression;
+
+/// What a build was asked for. No value of it is in a key unless it decides bytes.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    /// Directories given with the build; the empty name is the main context.
+    pub contexts: BTreeMap<String, PathBuf>,
+    /// When the image says it was built.
+    pub epoch: Epoch,
+    /// How layers are compressed.
+    pub compression: Compression,
+    /// How many steps run at once.
+    pub jobs: usize,
+    /// Which steps are run even if their result is known.
+    pub no_cache: NoCache,
+    /// Network of steps that ask for nothing else.
+    pub network: bool,
+    /// Allows `--security=insecure`.
+    pub allow_insecure: bool,
+    /// Lines for `/etc/hosts` while a step runs: name, address.
+    pub hosts: Vec<(String, String)>,
+    /// Size of `/dev/shm` in bytes.
+    pub shm_size: Option<u64>,
+    /// Limits of processes: name, soft, hard.
+    pub ulimits: Vec<(String, u64, u64)>,
+    /// Variables lent to commands that are in no key and no layer: proxies.
+    pub lent_env: Vec<(String, String)>,
+    /// Secrets by id.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Agent sockets by id.
+    pub ssh: BTreeMap<String, PathBuf>,
+    /// Where digests of context files are remembered between builds.
+    pub stat_cache: Option<PathBuf>,
+    /// Where build records go.
+    pub records: Option<PathBuf>,
+    /// Reads environment variables for tools this build starts.
+    pub git_env: Vec<(String, String)>,
+}
+
+/// Where a secret's value is.
+#[derive(Debug, Clone)]
+pub enum Secret {
+    /// In a file.
+    File(PathBuf),
+    /// Here, read from the environment by the cli.
+    Value(SecretBytes),
+}
+
+/// A secret's value; never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretBytes(pub Vec<u8>);
+
+impl std::fmt::Debug for SecretBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecretBytes(..)")
+    }
+}
+
+/// Which steps are run even if their result is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum NoCache {
+    /// None: every known result is used.
+    #[default]
+    Never,
+    /// All steps.
+    All,
+    /// Steps of these stages, or these steps (`build`, `build#12`).
+    Only(BTreeSet<String>),
+}
+
+impl NoCache {
+    /// True if the step's known result must not be used.
+    pub fn covers(&self, step: &str) -> bool {
+        match self {
+            Self::Never => false,
+            Self::All => true,
+            Self::Only(names) => {
+                names.contains(step) || step.split_once('#').is_some_and(|(stage, _)| names.contains(stage))
+            }
+        }
+    }
+}
+
+impl Default for BuildOptions {
+    fn default() -> Self {
+        Self {
+            contexts: BTreeMap::new(),
+            epoch: Epoch::FORMAT,
+            compression: Compression::Gzip,
+            jobs: std::thread::available_parallelism().map_or(2, usize::from).max(2),
+            no_cache: NoCache::Never,
+            network: true,
+            allow_insecure: false,
+            hosts: Vec::new(),
+            shm_size: None,
+            ulimits: Vec::new(),
+            lent_env: Vec::new(),
+            secrets: BTreeMap::new(),
+            ssh: BTreeMap::new(),
+            stat_cache: None,
+            records: None,
+            git_env: Vec::new(),
+        }
+    }
+}
