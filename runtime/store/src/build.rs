@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::Store;
 use crate::error::StoreError;
+use crate::session::Held;
 
 /// A running build. What it uses is held by the lease of its process.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ impl Store {
         loop {
             let id = build_id(time.as_secs(), time.subsec_nanos());
             let dir = self.build_dir(&id);
+            self.hold(Held::Build(id.clone()))?;
             match std::fs::create_dir(&dir) {
                 Ok(()) => return Ok(BuildGuard { store: self.clone(), id, dir }),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

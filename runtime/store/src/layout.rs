@@ -110,9 +110,12 @@ impl Layout {
         for name in DIRS {
             make_dir(&self.at(name))?;
         }
-        for (name, text) in
-            [("oci-layout", OCI_LAYOUT), ("index.json", EMPTY_INDEX), (FORMAT_FILE, &format!("{FORMAT}\n"))]
-        {
+        for (name, text) in [
+            ("oci-layout", OCI_LAYOUT),
+            ("index.json", EMPTY_INDEX),
+            ("locks/gc", ""),
+            (FORMAT_FILE, &format!("{FORMAT}\n")),
+        ] {
             self.create_file(name, text)?;
         }
         crate::durable::sync_dir(dir)
@@ -121,7 +124,7 @@ impl Layout {
     /// Makes a file unless another process was faster: a name is only ever given to a whole file.
     fn create_file(&self, name: &str, text: &str) -> Result<(), StoreError> {
         let target = self.at(name);
-        let new = self.at(&format!(".new-{name}-{}", std::process::id()));
+        let new = self.at(&format!(".new-{}-{}", name.replace('/', "-"), std::process::id()));
         crate::durable::write_synced(&new, text.as_bytes())?;
         let linked = fs_err::hard_link(&new, &target);
         fs_err::remove_file(&new).map_err(StoreError::io("remove", &new))?;

@@ -36,6 +36,11 @@
 //! | `memo` | remembered answers |
 //! | [`build`] | the beginning and end of a build |
 //! | [`cache`] | cache mounts |
+//! | `inventory` | all that is here, and what of it is needed |
+//! | [`gc`] | removing what is not |
+//! | [`verify`] | looking for broken objects |
+//! | `compare` | a tree against its index |
+//! | [`usage`] | how much space it takes |
 //!
 //! Laws: nothing stands under a digest's name before its size and digest are checked; the ref is written last; a crash at
 //! any moment leaves the old or the new state; nothing that a ref or a living process uses is ever removed.
@@ -43,9 +48,12 @@
 pub mod blob;
 pub mod build;
 pub mod cache;
+mod compare;
 mod durable;
 pub mod error;
+pub mod gc;
 pub mod import;
+mod inventory;
 pub mod layer;
 mod layout;
 mod lock;
@@ -58,6 +66,8 @@ mod session;
 pub mod step;
 mod stream;
 mod tree;
+pub mod usage;
+pub mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,11 +82,14 @@ pub use blob::BlobWriter;
 pub use build::BuildGuard;
 pub use cache::{CacheMount, Sharing};
 pub use error::StoreError;
+pub use gc::{Collected, Policy};
 pub use import::Import;
 pub use layer::LayerBlob;
 pub use lock::NamedLock;
 pub use session::WorkDir;
 pub use step::StepRecord;
+pub use usage::Usage;
+pub use verify::{Depth, Problem, Report};
 
 use crate::durable::Ledger;
 use crate::layout::Layout;
@@ -102,6 +115,7 @@ struct Inner {
     /// Something was written that no sync covers yet.
     dirty: AtomicBool,
     quarantined: AtomicU64,
+    without_lease: Mutex<session::WithoutLease>,
 }
 
 impl Store {
@@ -125,6 +139,7 @@ impl Store {
             roots: Mutex::default(),
             dirty: AtomicBool::new(false),
             quarantined: AtomicU64::new(0),
+            without_lease: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner), cancel: Cancel::new() })
     }
@@ -180,7 +195,19 @@ impl Store {
 
     /// Says that this process uses something. Nothing is held in a store that cannot be written to.
     fn hold(&self, what: Held) -> Result<(), StoreError> {
-        if self.inner.read_only { Ok(()) } else { self.session()?.hold(what) }
+        if self.inner.read_only {
+            return Ok(());
+        }
+        match self.session().and_then(|session| session.hold(&what)) {
+            // What is here stays usable on a full disk: instead of a line in the lease, collecting is kept out altogether.
+            Err(error) if error.is_full() => {
+                let mut without_lease = locked(&self.inner.without_lease);
+                without_lease.keep_out(self.layout())?;
+                without_lease.held.insert(what);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     /// Writes a small file that need not survive a power loss, whole or not at all.

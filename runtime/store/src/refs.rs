@@ -108,32 +108,45 @@ impl Store {
     /// An error unless an image and all it needs is here. The images of an index may be absent, as after a pull for one
     /// platform; those that are here must be complete.
     pub fn check_complete(&self, image: &Descriptor) -> Result<(), StoreError> {
-        self.check_blob_is_here(image)?;
+        // Held as a whole: a manifest in a lease holds what it leads to.
+        self.hold(Held::Blob(image.digest))?;
+        self.closure_is_here(image)
+    }
+
+    pub(crate) fn closure_is_here(&self, image: &Descriptor) -> Result<(), StoreError> {
+        self.size_fits(image)?;
         if !media::is_manifest(&image.media_type) && !media::is_index(&image.media_type) {
             return Ok(());
         }
-        let bytes = self.read_document(&image.digest, limits::MANIFEST_BYTES)?;
+        let path = self.layout().blob(&image.digest);
+        let bytes = read_optional(&path, limits::MANIFEST_BYTES)?.unwrap_or_default();
         match Document::parse(&bytes, Some(&image.media_type))? {
             Document::Manifest(manifest) => {
-                self.check_blob_is_here(&manifest.config)?;
-                manifest.layers.iter().try_for_each(|layer| self.check_blob_is_here(layer))
+                self.size_fits(&manifest.config)?;
+                manifest.layers.iter().try_for_each(|layer| self.size_fits(layer))
             }
-            Document::Index(index) => {
-                for child in &index.manifests {
-                    // An index inside an index is kept, but not looked into.
-                    if self.find_blob(&child.digest)?.is_some() && media::is_manifest(&child.media_type) {
-                        self.check_complete(child)?;
-                    }
-                }
-                Ok(())
-            }
+            Document::Index(index) => index
+                .manifests
+                .iter()
+                .filter(|child| {
+                    media::is_manifest(&child.media_type) && self.layout().blob(&child.digest).exists()
+                })
+                .try_for_each(|child| self.closure_is_here(child)),
         }
     }
 
-    fn check_blob_is_here(&self, descriptor: &Descriptor) -> Result<(), StoreError> {
+    fn size_fits(&self, descriptor: &Descriptor) -> Result<(), StoreError> {
         let (digest, expected) = (descriptor.digest, descriptor.size);
-        let got = self.blob_size(&digest)?;
+        let got = match fs_err::symlink_metadata(self.layout().blob(&digest)) {
+            Ok(meta) => meta.len(),
+            Err(_) => return Err(StoreError::missing(digest)),
+        };
         if got == expected { Ok(()) } else { Err(StoreError::Size { digest, expected, got }) }
+    }
+
+    /// Removes one entry.
+    pub(crate) fn drop_image(&self, image: &Descriptor) -> Result<(), StoreError> {
+        self.remove_images(|other| other == image).map(drop)
     }
 
     pub(crate) fn read_index(&self) -> Result<Index, StoreError> {

@@ -22,7 +22,7 @@ use crate::layout::{Layout, make_dir};
 use crate::lock::{self, Mode};
 
 /// Something that a process uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Held {
     /// A blob, and what it refers to if it is a manifest.
     Blob(BlobDigest),
@@ -30,6 +30,8 @@ pub(crate) enum Held {
     Layer(DiffId),
     /// A step's result and its layer.
     Step(ContentKey),
+    /// A running build's directory.
+    Build(String),
 }
 
 impl Held {
@@ -38,6 +40,7 @@ impl Held {
             Self::Blob(digest) => format!("b {}\n", digest.hex()),
             Self::Layer(diff_id) => format!("l {}\n", diff_id.hex()),
             Self::Step(key) => format!("s {}\n", key.hex()),
+            Self::Build(id) => format!("r {id}\n"),
         }
     }
 
@@ -47,6 +50,7 @@ impl Held {
             "b" => BlobDigest::from_hex(hex).map(Self::Blob),
             "l" => DiffId::from_hex(hex).map(Self::Layer),
             "s" => ContentKey::from_hex(hex).map(Self::Step),
+            "r" => Some(Self::Build(hex.to_owned())),
             _ => None,
         }
     }
@@ -95,18 +99,44 @@ impl Session {
     }
 
     /// Says that this process uses something, before it looks whether it is there.
-    pub(crate) fn hold(&self, what: Held) -> Result<(), StoreError> {
+    pub(crate) fn hold(&self, what: &Held) -> Result<(), StoreError> {
         // The table stays locked: the threads of a process share one descriptor of the gate, and so one lock.
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.contains(&what) {
+        if held.contains(what) {
             return Ok(());
         }
         lock::wait_briefly(&self.gate, &self.gate_path, Mode::Shared)?;
         let written = (&self.lease).write_all(what.line().as_bytes());
         lock::release(&self.gate, &self.gate_path)?;
         written.map_err(StoreError::io("write", &self.lease_path))?;
-        held.insert(what);
+        held.insert(what.clone());
         Ok(())
+    }
+}
+
+/// What this process uses and could not write into its lease, because the disk is full.
+#[derive(Debug, Default)]
+pub(crate) struct WithoutLease {
+    /// Held shared: keeps collecting out.
+    gate: Option<File>,
+    pub(crate) held: BTreeSet<Held>,
+}
+
+impl WithoutLease {
+    /// Keeps collecting out until [`Self::let_in`].
+    pub(crate) fn keep_out(&mut self, layout: &Layout) -> Result<(), StoreError> {
+        if self.gate.is_none() {
+            let path = layout.lock("gc");
+            let gate = File::open(&path).map_err(StoreError::io("open", &path))?;
+            lock::wait_briefly(&gate, &path, Mode::Shared)?;
+            self.gate = Some(gate);
+        }
+        Ok(())
+    }
+
+    /// Lets this process itself collect.
+    pub(crate) fn let_in(&mut self) {
+        self.gate = None;
     }
 }
 
@@ -129,23 +159,25 @@ pub(crate) fn remove_path(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Removes what dead processes left below `tmp/`.
+///
+/// What cannot be removed (several processes may be at it, or the files belong to ids that this process may not touch)
+/// stays for the next one that looks.
 pub(crate) fn remove_dead(tmp: &Path) -> Result<(), StoreError> {
     for (id, lock) in leases(tmp)? {
-        let Some(lock) = lock else {
-            remove_path(&tmp.join(id))?;
-            continue;
-        };
         let path = tmp.join(format!("{id}.lock"));
-        if lock::try_lock(&lock, &path, Mode::Exclusive)? && lock::still_named(&lock, &path)? {
-            remove_path(&tmp.join(id))?;
-            fs_err::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+        let dead = match &lock {
+            None => true,
+            Some(lock) => lock::try_lock(lock, &path, Mode::Exclusive)? && lock::still_named(lock, &path)?,
+        };
+        if dead && remove_path(&tmp.join(id)).is_ok() {
+            fs_err::remove_file(&path).ok();
         }
     }
     Ok(())
 }
 
 /// What living processes use.
-pub(crate) fn held_by_others(tmp: &Path) -> Result<BTreeSet<Held>, StoreError> {
+pub(crate) fn held_by_processes(tmp: &Path) -> Result<BTreeSet<Held>, StoreError> {
     let mut held = BTreeSet::new();
     for (id, lock) in leases(tmp)? {
         let Some(lock) = lock else { continue };
@@ -245,7 +277,7 @@ mod tests {
         let (layout, _) = Layout::open(&dir.path().join("store")).unwrap();
         let tmp = layout.at("tmp");
         let alive = Session::start(&layout).unwrap();
-        alive.hold(Held::Blob(BlobDigest::of(b"x"))).unwrap();
+        alive.hold(&Held::Blob(BlobDigest::of(b"x"))).unwrap();
         // What a killed process leaves: a lease nobody locks, a directory, and a directory without a lease.
         fs_err::write(tmp.join("1-a.lock"), "b 00\n").unwrap();
         fs_err::create_dir_all(tmp.join("1-a/deep")).unwrap();
@@ -254,7 +286,7 @@ mod tests {
         let mut left: Vec<_> = fs_err::read_dir(&tmp).unwrap().map(|i| i.unwrap().path()).collect();
         left.sort();
         assert_eq!(left, [alive.dir.clone(), alive.lease_path.clone()]);
-        assert_eq!(held_by_others(&tmp).unwrap(), BTreeSet::from([Held::Blob(BlobDigest::of(b"x"))]));
+        assert_eq!(held_by_processes(&tmp).unwrap(), BTreeSet::from([Held::Blob(BlobDigest::of(b"x"))]));
         drop(alive);
         assert_eq!(fs_err::read_dir(&tmp).unwrap().count(), 0);
     }
