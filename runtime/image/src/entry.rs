@@ -93,10 +93,12 @@ impl Kind {
     }
 }
 
-/// True for the extended attributes that layers carry (architecture part 6).
+/// True for the extended attributes that layers carry (architecture part 6). A name with `=` has no place in a PAX
+/// record, where the first `=` ends the name.
 pub fn keeps_xattr(name: &[u8]) -> bool {
     name == b"security.capability"
         || (name.starts_with(b"user.")
+            && !name.contains(&b'=')
             && !name.starts_with(b"user.overlay.")
             && name != crate::ownership::XATTR)
 }

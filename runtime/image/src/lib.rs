@@ -39,6 +39,7 @@ pub mod output;
 pub mod ownership;
 pub mod rooted;
 pub mod scan;
+mod seen;
 pub mod source;
 pub mod tar_read;
 pub mod tar_write;

@@ -3,7 +3,6 @@
 //! The only unpacker (security rule R3). Names are made clean first; a name that passes through a symbolic link of the
 //! same layer is resolved inside the layer, so nothing on disk is ever reached through a link.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -15,15 +14,13 @@ use rustix::io::Errno;
 use crate::entry::{Entry, Kind, Meta};
 use crate::error::ImageError;
 use crate::index::LayerIndex;
+use crate::ownership;
 use crate::rooted::{Root, make_node, set_meta, set_time_at};
-use crate::tar_read::{Member, MemberKind, TarReader};
-use crate::tar_write::{OPAQUE, WHITEOUT};
-use crate::{limits, ownership};
+use crate::seen::Seen;
+use crate::tar_read::TarReader;
 
 /// Marks a directory that hides lower layers, for mounts with `userxattr`.
 const OVERLAY_OPAQUE: &str = "user.overlay.opaque";
-/// Mode of directories that the archive implies but does not hold.
-const IMPLIED_DIR: Meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: Vec::new() };
 
 /// Reads a layer's tar; writes it below `into` if given. Returns its index.
 ///
@@ -33,6 +30,12 @@ pub fn unpack(source: impl Read, mut into: Option<&mut TreeWriter>) -> Result<La
     let mut seen = Seen::default();
     while let Some(member) = reader.next_member()? {
         let Some(entry) = seen.classify(&member)? else { continue };
+        for dir in seen.implied(&entry.path) {
+            if let Some(tree) = into.as_deref_mut() {
+                tree.put(&dir)?;
+            }
+            seen.insert(dir);
+        }
         let entry = if let Kind::File { size, .. } = entry.kind {
             if let Some(tree) = into.as_deref_mut() {
                 tree.file(entry, &mut reader)?
@@ -49,145 +52,11 @@ pub fn unpack(source: impl Read, mut into: Option<&mut TreeWriter>) -> Result<La
         seen.insert(entry);
     }
     reader.drain()?;
-    let index = LayerIndex::new(seen.entries.into_values().collect());
+    let index = seen.finish();
     if let Some(tree) = into {
         tree.finish(&index)?;
     }
     Ok(index)
-}
-
-/// The entries so far, by path.
-#[derive(Default)]
-struct Seen {
-    entries: BTreeMap<ImagePath, Entry>,
-}
-
-impl Seen {
-    /// Turns an archive's member into an entry; `None` if it says nothing (the root, old AUFS names).
-    fn classify(&mut self, member: &Member) -> Result<Option<Entry>, ImageError> {
-        let given = ImagePath::strict(&member.name)?;
-        if given.is_root() {
-            return Ok(None);
-        }
-        let path = self.resolve_parents(&given)?;
-        let name = path.name().unwrap_or_default();
-        if name == OPAQUE {
-            let dir = path.parent().unwrap_or_default();
-            if dir.is_root() {
-                return Err(ImageError::Tar("the root directory is marked opaque".to_owned()));
-            }
-            let meta = match self.entries.get(&dir) {
-                Some(entry) if entry.kind.is_dir() => entry.meta.clone(),
-                _ => IMPLIED_DIR,
-            };
-            return Ok(Some(Entry { path: dir, kind: Kind::Dir { opaque: true }, meta }));
-        }
-        if name.starts_with(b".wh..wh.") {
-            return Ok(None);
-        }
-        if let Some(gone) = name.strip_prefix(WHITEOUT) {
-            if gone.is_empty() || gone == b"." || gone == b".." {
-                return Err(ImageError::Tar(format!("`{given}` is not a whiteout")));
-            }
-            let path = path.parent().unwrap_or_default().child(gone);
-            // The whiteout speaks of lower layers; what this layer has at the path stays, a directory as opaque.
-            return Ok(match self.entries.get(&path) {
-                None => Some(Entry { path, kind: Kind::Whiteout, meta: Meta::default() }),
-                Some(entry) if entry.kind.is_dir() => {
-                    Some(Entry { kind: Kind::Dir { opaque: true }, ..entry.clone() })
-                }
-                Some(_) => None,
-            });
-        }
-        self.content_entry(path, member).map(Some)
-    }
-
-    fn content_entry(&self, path: ImagePath, member: &Member) -> Result<Entry, ImageError> {
-        let meta = Meta {
-            mode: member.mode,
-            uid: member.uid,
-            gid: member.gid,
-            mtime: member.mtime,
-            xattrs: member.xattrs.clone(),
-        };
-        let kind = match &member.kind {
-            MemberKind::File => Kind::File { size: member.size, digest: FileDigest::of(b"") },
-            MemberKind::Dir => {
-                // A directory whose lower self was deleted in this layer hides it; an opaque one stays so.
-                let opaque = matches!(
-                    self.entries.get(&path).map(|entry| &entry.kind),
-                    Some(Kind::Whiteout | Kind::Dir { opaque: true })
-                );
-                Kind::Dir { opaque }
-            }
-            MemberKind::Symlink(target) => Kind::Symlink { target: target.clone() },
-            MemberKind::Char(major, minor) => Kind::Char { major: *major, minor: *minor },
-            MemberKind::Block(major, minor) => Kind::Block { major: *major, minor: *minor },
-            MemberKind::Fifo => Kind::Fifo,
-            MemberKind::Hardlink(to) => {
-                let to = self.resolve_parents(&ImagePath::strict(to)?)?;
-                let target = self.entries.get(&to).filter(|_| to != path);
-                match target.map(|entry| (&entry.kind, &entry.meta)) {
-                    Some((Kind::File { .. }, meta)) => {
-                        return Ok(Entry { path, kind: Kind::Hardlink { to }, meta: meta.clone() });
-                    }
-                    Some((Kind::Hardlink { to }, meta)) => {
-                        return Ok(Entry {
-                            path,
-                            kind: Kind::Hardlink { to: to.clone() },
-                            meta: meta.clone(),
-                        });
-                    }
-                    Some((
-                        kind @ (Kind::Symlink { .. } | Kind::Fifo | Kind::Char { .. } | Kind::Block { .. }),
-                        meta,
-                    )) => {
-                        return Ok(Entry { path, kind: kind.clone(), meta: meta.clone() });
-                    }
-                    _ => {
-                        let text = format!("`{path}` is a hard link to `{to}`, which is not in this layer");
-                        return Err(ImageError::Tar(text));
-                    }
-                }
-            }
-        };
-        Ok(Entry { path, kind, meta })
-    }
-
-    /// Follows symbolic links of this layer in the directories of a path.
-    fn resolve_parents(&self, path: &ImagePath) -> Result<ImagePath, ImageError> {
-        let mut path = path.clone();
-        for _ in 0..=limits::SYMLINKS {
-            let link =
-                path.ancestors().find_map(|above| match self.entries.get(&above).map(|entry| &entry.kind) {
-                    Some(Kind::Symlink { target }) => Some((above, target.clone())),
-                    _ => None,
-                });
-            let Some((at, target)) = link else { return Ok(path) };
-            let rest = path.strip_prefix(&at).unwrap_or_default();
-            path = at.parent().unwrap_or_default().resolve(target)?.join(&rest);
-        }
-        Err(ImageError::Loop(path))
-    }
-
-    /// Adds an entry; what it hides goes.
-    fn insert(&mut self, entry: Entry) {
-        if !entry.kind.is_dir() && self.entries.get(&entry.path).is_some_and(|old| old.kind.is_dir()) {
-            let prefix = [entry.path.as_bytes(), b"/"].concat();
-            self.entries.retain(|path, _| !path.as_bytes().starts_with(&prefix));
-        }
-        for above in entry.path.ancestors() {
-            // A name below a file of this layer makes it a directory, as an unpacker would.
-            if self.entries.get(&above).is_some_and(|old| !old.kind.is_dir()) {
-                let opaque = true;
-                self.entries.insert(
-                    above.clone(),
-                    Entry { path: above, kind: Kind::Dir { opaque }, meta: IMPLIED_DIR },
-                );
-            }
-        }
-        self.entries.insert(entry.path.clone(), entry);
-    }
 }
 
 /// Writes entries below a fresh directory.
@@ -511,6 +380,36 @@ mod tests {
         );
         let inode = |name: &str| fs_err::metadata(dir.path().join(name)).unwrap().ino();
         assert_eq!(inode("d/one"), inode("three"));
+    }
+
+    /// A name that is written again is another file; its other names keep the old one.
+    #[test]
+    fn replaced_files_live_on_under_their_other_names() {
+        let lines = ["f b old", "h a b", "h c b", "f b new", "h d a", "h a d", "f x 1", "h y x", "f x/z 2"];
+        let (index, dir) = both(&lines);
+        assert_eq!(
+            listing(&index),
+            ["/a file", "/b file", "/c link to /a", "/d link to /a", "/x opaque", "/x/z file", "/y file"]
+        );
+        for entry in index.entries() {
+            if let Kind::File { digest, .. } = entry.kind {
+                let path = dir.path().join(entry.path.to_absolute().trim_start_matches('/'));
+                assert_eq!(FileDigest::of(&fs_err::read(path).unwrap()), digest, "{}", entry.path);
+            }
+        }
+    }
+
+    /// A whiteout, then names below it: the directory hides the lower one, for overlayfs too.
+    #[test]
+    fn directories_over_whiteouts_are_opaque_on_disk() {
+        let (index, dir) = both(&["f .wh.a", "f a/x 1", "f b 1", "f b/y 2"]);
+        assert_eq!(listing(&index), ["/a opaque", "/a/x file", "/b opaque", "/b/y file"]);
+        for name in ["a", "b"] {
+            let mut value = [0; 2];
+            let path = dir.path().join(name);
+            let length = rustix::fs::lgetxattr(&path, OVERLAY_OPAQUE, &mut value).unwrap();
+            assert_eq!(&value[..length], b"y", "{name}");
+        }
     }
 
     #[test]
