@@ -146,6 +146,14 @@ impl Graph {
         self
     }
 
+    /// How messages call a node: `exec.12 (build#7)`.
+    pub fn name(&self, id: NodeId) -> String {
+        let node = self.node(id);
+        let step = &node.origin.step;
+        let space = if step.is_empty() { String::new() } else { format!(" ({step})") };
+        format!("{}.{}{space}", node.op.name(), id.index())
+    }
+
     /// True if the graph has a node of this id.
     pub fn contains(&self, id: NodeId) -> bool {
         self.dag.contains_node(id.0)

@@ -8,6 +8,8 @@
 //! | [`graph`] | nodes, edges, targets; petgraph behind our own type |
 //! | [`chain`] | the steps that a tree is stacked of |
 //! | [`key`] | definition keys, and the canonical form of an op |
+//! | [`text`] | the text form: prints and parses |
+//! | [`verify`] | checks a graph |
 //! | [`world`] | the facts that lowering asks of the world |
 //!
 //! Pure: the graph refers to nothing on the machine it was planned on. Base images are named by digest, contexts
@@ -19,6 +21,8 @@ pub mod file;
 pub mod graph;
 pub mod key;
 pub mod op;
+pub mod text;
+pub mod verify;
 pub mod world;
 
 pub use chain::Chain;
@@ -26,4 +30,8 @@ pub use exec::{CacheSharing, Exec, Mount, MountKind, Network, Security};
 pub use file::{Chmod, Copy, CopyFrom, FileAction, FileOp, OwnerSpec, Unpack};
 pub use graph::{Graph, Node, NodeId, Origin};
 pub use op::{ImageOp, Op, PlannedHistory, Source};
+pub use verify::{Fault, GraphError, verify};
 pub use world::{FactError, ImageFacts, World};
+
+#[cfg(test)]
+mod arbitrary;
