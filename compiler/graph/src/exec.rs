@@ -3,7 +3,7 @@
 use imgc_base::path::ImagePath;
 
 /// A command to run on a root.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Exec {
     /// The program and its arguments; the shell is already in front. Empty does nothing.
     pub args: Vec<String>,
@@ -26,7 +26,8 @@ pub struct Exec {
 }
 
 /// Network of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Network {
     /// What the build was asked for; on for Dockerfiles.
     #[default]
@@ -38,7 +39,8 @@ pub enum Network {
 }
 
 /// How far a command is locked in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Security {
     /// The baseline.
     #[default]
@@ -48,16 +50,18 @@ pub enum Security {
 }
 
 /// Something to show at a path while the command runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Mount {
     /// Where.
     pub target: ImagePath,
     /// What.
+    #[serde(flatten)]
     pub kind: MountKind,
 }
 
 /// What a mount shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
 pub enum MountKind {
     /// A path of another tree. Writes, if allowed, are thrown away.
     Bind {
@@ -144,7 +148,8 @@ impl MountKind {
 }
 
 /// What happens when two steps want one cache directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CacheSharing {
     /// Both use it at once.
     #[default]

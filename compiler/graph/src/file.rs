@@ -5,14 +5,15 @@ use std::fmt;
 use imgc_base::path::ImagePath;
 
 /// File actions, done in order, that together make one layer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct FileOp {
     /// In order.
     pub actions: Vec<FileAction>,
 }
 
 /// One file action.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "action", rename_all = "lowercase")]
 pub enum FileAction {
     /// Copies from another tree.
     Copy(Box<Copy>),
@@ -32,6 +33,7 @@ pub enum FileAction {
         /// True if `dest` was written with a trailing slash.
         into_dir: bool,
         /// The content.
+        #[serde(serialize_with = "crate::json::bytes")]
         content: Vec<u8>,
         /// Mode; 0644 if `None`.
         chmod: Option<Chmod>,
@@ -41,7 +43,7 @@ pub enum FileAction {
 }
 
 /// Copies from another tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Copy {
     /// Where from.
     pub from: CopyFrom,
@@ -66,7 +68,7 @@ pub struct Copy {
 }
 
 /// Where a copy comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct CopyFrom {
     /// Number of the input (1 or more; 0 is the root copied onto).
     pub input: usize,
@@ -75,7 +77,8 @@ pub struct CopyFrom {
 }
 
 /// Whether archives are unpacked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Unpack {
     /// Copied as they are.
     #[default]
@@ -85,7 +88,7 @@ pub enum Unpack {
 }
 
 /// `user[:group]`; names are resolved in the root that is copied onto.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct OwnerSpec {
     /// Name or number.
     pub user: String,
@@ -123,5 +126,11 @@ impl fmt::Display for Chmod {
             Self::Octal(mode) => write!(f, "{mode:04o}"),
             Self::Symbolic(text) => f.write_str(text),
         }
+    }
+}
+
+impl serde::Serialize for Chmod {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }

@@ -9,6 +9,8 @@
 //! | [`chain`] | the steps that a tree is stacked of |
 //! | [`key`] | definition keys, and the canonical form of an op |
 //! | [`text`] | the text form: prints and parses |
+//! | [`json`], [`dot`], [`mermaid`], [`outline`] | other forms: for programs, drawings and people |
+//! | [`describe`] | one line for a node |
 //! | [`verify`] | checks a graph |
 //! | [`world`] | the facts that lowering asks of the world |
 //!
@@ -16,11 +18,16 @@
 //! by name.
 
 pub mod chain;
+pub mod describe;
+pub mod dot;
 pub mod exec;
 pub mod file;
 pub mod graph;
+pub mod json;
 pub mod key;
+pub mod mermaid;
 pub mod op;
+pub mod outline;
 pub mod text;
 pub mod verify;
 pub mod world;

@@ -55,7 +55,8 @@ impl Op {
 }
 
 /// A tree from outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(untagged)]
 pub enum Source {
     /// The empty tree.
     Scratch,

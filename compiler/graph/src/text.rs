@@ -92,4 +92,4 @@ fn place(text: &str, fault: Fault) -> TextError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
