@@ -7,13 +7,14 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use imgc_base::digest::{BlobDigest, Hasher};
 
+use crate::Store;
 use crate::error::StoreError;
 use crate::lock::{self, Mode};
 use crate::session::Held;
-use crate::{Store, durable};
 
 impl Store {
     /// True if the blob is here. From then on this process keeps it from being collected.
@@ -198,7 +199,8 @@ impl BlobWriter {
         self.file.set_permissions(read_only).map_err(StoreError::io("change mode of", &self.path))?;
         fs_err::rename(&self.path, &target).map_err(StoreError::io("name", &target))?;
         self.done = true;
-        durable::sync_dir(&self.store.layout().blobs())?;
+        // The name becomes durable before anything that refers to it does: see `refs` and `Store::sync`.
+        self.store.inner.dirty.store(true, Ordering::SeqCst);
         Ok((got, size))
     }
 }

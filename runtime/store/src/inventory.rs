@@ -53,6 +53,8 @@ pub(crate) struct Inventory {
 pub(crate) struct Needed {
     /// Blobs that images and processes need.
     pub(crate) blobs: BTreeSet<BlobDigest>,
+    /// Those of them that images need.
+    pub(crate) image_blobs: BTreeSet<BlobDigest>,
     /// Layers of images; their trees can be made again.
     pub(crate) image_layers: BTreeSet<DiffId>,
     /// What living processes use.
@@ -158,6 +160,7 @@ impl Store {
         for image in self.read_index()?.manifests {
             self.need_closure(image.digest, &mut needed)?;
         }
+        needed.image_blobs = needed.blobs.clone();
         let held: Vec<Held> = needed.held.iter().cloned().collect();
         for what in held {
             match what {

@@ -168,6 +168,8 @@ impl Store {
         }
         let path = self.layout().index();
         let bytes = serde_json::to_vec(&index).map_err(|e| StoreError::io("write", &path)(e))?;
+        // Another process may have written the blobs: their names are made durable here, whoever wrote them.
+        durable::sync_dir(&self.layout().blobs())?;
         let new = self.session()?.new_path("index");
         durable::write_synced(&new, &bytes)?;
         durable::rename_synced(&new, &path)

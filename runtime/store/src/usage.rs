@@ -102,8 +102,8 @@ impl Store {
         let inventory = self.inventory()?;
         let mut tally = Tally::default();
         for (digest, item) in &inventory.blobs {
-            let class = if needed.blobs.contains(digest) { Class::Images } else { Class::Blobs };
-            tally.add(class, item.bytes, class == Class::Blobs);
+            let class = if needed.image_blobs.contains(digest) { Class::Images } else { Class::Blobs };
+            tally.add(class, item.bytes, !needed.blobs.contains(digest));
         }
         for (id, layer) in &inventory.layers {
             let held = needed.held.contains(&Held::Layer(*id));
