@@ -1,1 +1,182 @@
-//! Files and repositories from elsewhere.
+//! Files and repositories from elsewhere: http, git, tar streams.
+//!
+//! | module | what it brings |
+//! |---|---|
+//! | [`http`] | one file, kept in the store as a blob |
+//! | [`git`] | a checkout, in a private directory |
+//! | [`stream`] | a build context as an archive, from a pipe or a file |
+//! | [`archive`] | archives told apart by content |
+//!
+//! Every name of what was brought is made here, none by a server (CVE-2026-33747).
+
+pub mod archive;
+mod git;
+mod guard;
+mod http;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use imgc_base::cancel::Cancelled;
+use imgc_base::digest::{BlobDigest, FileDigest};
+use imgc_image::ImageError;
+use imgc_store::StoreError;
+
+use crate::file::{FileError, Source};
+
+pub use git::{Git, git};
+pub use http::http;
+pub use stream::{Delivered, stream};
+
+/// A file from a web server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Where it lies.
+    path: PathBuf,
+    /// The name that it gets in a directory.
+    name: String,
+    /// When it was changed, as the server says; 0 if it does not.
+    mtime: i64,
+    /// The digest of its content.
+    digest: BlobDigest,
+}
+
+impl Fetched {
+    /// The file as the source of a copy.
+    pub fn source(&self) -> Source<'_> {
+        let digest = Some(FileDigest::from_bytes(*self.digest.as_bytes()));
+        Source::File { path: &self.path, name: &self.name, mtime: self.mtime, digest }
+    }
+
+    /// Where it lies on this machine.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The digest of its content.
+    pub fn digest(&self) -> &BlobDigest {
+        &self.digest
+    }
+}
+
+/// Why something from elsewhere could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// The address makes no sense or is not allowed.
+    #[error("cannot fetch `{url}`: {why}")]
+    Address {
+        /// Which address.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The server said no.
+    #[error("failed to fetch `{url}`: the server answered {status}")]
+    Status {
+        /// Which address.
+        url: String,
+        /// The status code.
+        status: u16,
+    },
+    /// The connection failed.
+    #[error("failed to fetch `{url}`")]
+    Transport {
+        /// Which address.
+        url: String,
+        /// Why.
+        #[source]
+        source: Box<ureq::Error>,
+    },
+    /// The content is not what `--checksum` says.
+    #[error("digest mismatch for `{url}`: expected {expected}, got {got}")]
+    Checksum {
+        /// Which address.
+        url: String,
+        /// What was asked for.
+        expected: String,
+        /// What came.
+        got: String,
+    },
+    /// More than is accepted.
+    #[error("`{url}` is larger than {limit} bytes")]
+    Large {
+        /// Which address.
+        url: String,
+        /// How much is accepted.
+        limit: u64,
+    },
+    /// git said no.
+    #[error("failed to {action} `{remote}` with git: {message}")]
+    Git {
+        /// What was tried.
+        action: &'static str,
+        /// Which repository.
+        remote: String,
+        /// The last lines that git wrote.
+        message: String,
+    },
+    /// There is no git.
+    #[error("failed to start `git`")]
+    NoGit(#[source] io::Error),
+    /// The directory asked for is not in the repository.
+    #[error("`{subdir}` is not a directory of `{remote}`")]
+    Subdir {
+        /// Which repository.
+        remote: String,
+        /// Which directory.
+        subdir: String,
+    },
+    /// A stream that is a context failed.
+    #[error("failed to read the build context from {from}")]
+    Stream {
+        /// Where from.
+        from: String,
+        /// Why.
+        #[source]
+        source: ImageError,
+    },
+    /// A file on this machine could not be read or written.
+    #[error("failed to {action}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A path could not be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The build was asked to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl FetchError {
+    /// What to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Checksum { got, .. } => {
+                Some(format!("if the new content is right, write `--checksum={got}`"))
+            }
+            Self::NoGit(_) => Some("install git, or give the sources as a directory".to_owned()),
+            Self::Git { .. } => Some(
+                "private repositories need an ssh agent; look at the address and the reference".to_owned(),
+            ),
+            Self::Status { status: 401 | 403, .. } => {
+                Some("the address needs credentials; fetch the file before the build".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn io<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
+        move |error| Self::Io { action, source: error.into() }
+    }
+}
