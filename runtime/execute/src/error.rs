@@ -8,6 +8,7 @@ use imgc_image::ImageError;
 use imgc_sandbox::SandboxError;
 use imgc_store::StoreError;
 
+use crate::fetch::FetchError;
 use crate::file::FileError;
 use crate::users::UserError;
 
@@ -29,6 +30,9 @@ pub enum ExecuteError {
     /// A file action could not be done.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A file or repository from elsewhere could not be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// A user or group that the image does not have.
     #[error(transparent)]
     User(#[from] UserError),
@@ -94,7 +98,8 @@ pub struct StepFailure {
 }
 
 impl StepFailure {
-    fn headline(&self) -> String {
+    /// How it ended, as one line.
+    pub fn headline(&self) -> String {
         match self.exit {
             imgc_sandbox::Status::Code(code) => format!("step failed with exit code {code}"),
             imgc_sandbox::Status::Signal(signal) => format!("step was killed by signal {signal}"),

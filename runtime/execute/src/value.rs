@@ -8,6 +8,7 @@ use imgc_image::{Descriptor, Layer, Tree};
 
 use crate::context::Context;
 use crate::error::ExecuteError;
+use crate::fetch::Fetched;
 
 /// What a node yields.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub enum Value {
     Root(Arc<Root>),
     /// A directory of the host.
     Context(Arc<Context>),
+    /// A file from elsewhere.
+    File(Arc<Fetched>),
     /// A manifest or an index.
     Image(Arc<BuiltImage>),
 }

@@ -160,6 +160,7 @@ fn source(value: &Value) -> Source<'_> {
     match value {
         Value::Root(root) => Source::Tree(&root.tree),
         Value::Context(context) => Source::Context(context),
+        Value::File(file) => file.source(),
         Value::Image(_) => Source::None,
     }
 }

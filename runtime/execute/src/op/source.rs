@@ -9,6 +9,7 @@ use imgc_image::Tree;
 
 use crate::context::Context;
 use crate::error::ExecuteError;
+use crate::fetch;
 use crate::run::Build;
 use crate::value::{Root, Value};
 
@@ -41,7 +42,21 @@ pub fn run(build: &Build<'_>, source: &Source, _platform: &Platform) -> Result<V
             })?;
             Ok(Value::Context(Arc::new(Context::open(dir, ignore, &build.stat_cache)?)))
         }
-        Source::Http { .. } | Source::Git { .. } => Err(ExecuteError::Graph("no fetcher")),
+        Source::Http { url, checksum, filename } => {
+            let file = fetch::http(build.store, url, checksum.as_ref(), filename.as_deref(), &build.stop)?;
+            Ok(Value::File(Arc::new(file)))
+        }
+        Source::Git { remote, reference, subdir, keep_git_dir, checksum } => {
+            let wanted = fetch::Git {
+                remote,
+                reference,
+                subdir,
+                keep_git_dir: *keep_git_dir,
+                checksum: checksum.as_deref(),
+            };
+            let context = fetch::git(build.store, &wanted, &build.options.git_env, &build.stop)?;
+            Ok(Value::Context(Arc::new(context)))
+        }
     }
 }
 
