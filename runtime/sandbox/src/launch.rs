@@ -173,7 +173,8 @@ fn program() -> Result<String, SandboxError> {
 }
 
 fn sealed_copy() -> io::Result<File> {
-    let mut original = fs_err::File::open("/proc/self/exe")?;
+    // Plain files: the kernel then copies from one to the other.
+    let mut original = File::open("/proc/self/exe")?;
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let copy = match rustix::fs::memfd_create("imgc", flags | MemfdFlags::EXEC) {
         // Before Linux 6.3 there is no such flag, and everything may be run.

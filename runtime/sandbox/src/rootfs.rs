@@ -1,11 +1,12 @@
 //! The root file system: layers under an upper directory, by the kernel's overlayfs.
 
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags};
 
 use crate::error::{Doing, SandboxError};
 
@@ -17,7 +18,8 @@ pub(crate) fn new_mount(
 ) -> Result<OwnedFd, SandboxError> {
     let fs = rustix::mount::fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)
         .doing(format!("make a {kind} file system"))?;
-    configure(&fs, options)
+    configure(&fs, &[("source", kind)])
+        .and_then(|()| configure(&fs, options))
         .and_then(|()| rustix::mount::fsconfig_create(&fs))
         .and_then(|()| rustix::mount::fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes))
         .map_err(|error| SandboxError::System {
@@ -74,84 +76,116 @@ pub(crate) fn open_path(
 }
 
 /// Layers, lowest first, and the directory that takes changes; attached nowhere yet.
+///
+/// Every directory is named by a descriptor: such names are short, and they are what `/proc/mounts` shows inside, so
+/// that no step can learn where the store is.
 pub(crate) fn overlay(lower: &[PathBuf], upper: &Path, work: &Path) -> Result<OwnedFd, SandboxError> {
-    let doing = "mount the layers";
-    let fs = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)
-        .map_err(|error| no_overlay(&error.into()))?;
-    for dir in lower.iter().rev() {
-        match rustix::mount::fsconfig_set_string(&fs, "lowerdir+", dir.as_path()) {
+    let open = |path: &Path| {
+        open_path(CWD, path, OFlags::DIRECTORY).doing(format!("open the layer `{}`", path.display()))
+    };
+    let layers = lower.iter().rev().map(|dir| open(dir)).collect::<Result<Vec<_>, _>>()?;
+    let (upper, work) = (open(upper)?, open(work)?);
+    let fs = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(no_overlay)?;
+    for layer in &layers {
+        match rustix::mount::fsconfig_set_string(&fs, "lowerdir+", name(layer)) {
             Ok(()) => {}
-            Err(rustix::io::Errno::INVAL) if dir.is_dir() => return overlay_by_string(lower, upper, work),
+            Err(Errno::INVAL) => return overlay_by_string(&layers, &upper, &work),
             Err(error) => {
-                let action = format!("mount the layer `{}`{}", dir.display(), kernel_says(&fs));
-                return Err(SandboxError::System { action, source: error.into() });
+                return Err(error).doing(format!("mount a layer{}", kernel_says(&fs)));
             }
         }
     }
-    rustix::mount::fsconfig_set_string(&fs, "upperdir", upper).doing(&doing)?;
-    rustix::mount::fsconfig_set_string(&fs, "workdir", work).doing(&doing)?;
-    rustix::mount::fsconfig_set_flag(&fs, "userxattr").doing(&doing)?;
-    // Nothing needs to reach the disk before the step has ended; the store syncs what it keeps.
-    rustix::mount::fsconfig_set_flag(&fs, "volatile").doing(&doing)?;
-    rustix::mount::fsconfig_set_string(&fs, "index", "off").doing(&doing)?;
-    if let Err(error) = rustix::mount::fsconfig_create(&fs) {
-        let error: io::Error = error.into();
-        return Err(match error.raw_os_error() {
-            Some(libc::EPERM | libc::ENODEV | libc::EINVAL | libc::EOPNOTSUPP) => SandboxError::machine(
-                format!("this machine cannot mount layers in a user namespace: {error}{}", kernel_says(&fs)),
-                "needs Linux 5.11 or later and a store on ext4, xfs, btrfs or tmpfs (not NFS, not another overlay): \
-                     see `--store`",
-            ),
-            _ => SandboxError::System {
-                action: format!("mount the layers{}", kernel_says(&fs)),
-                source: error,
-            },
-        });
+    let (upper, work) = (name(&upper), name(&work));
+    let options = [("upperdir", upper.as_str()), ("workdir", &work), ("source", "overlay")];
+    configure(&fs, &options)
+        .and_then(|()| configure(&fs, OPTIONS))
+        .and_then(|()| rustix::mount::fsconfig_create(&fs))
+        .map_err(|error| refused(error, &kernel_says(&fs)))?;
+    rustix::mount::fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NODEV)
+        .doing("mount the layers")
+}
+
+/// `userxattr`: marks that a user namespace may write. `volatile`: nothing needs to reach the disk before the step has
+/// ended; the store syncs what it keeps. `index`: may be on by the kernel's configuration.
+const OPTIONS: &[(&str, &str)] = &[("userxattr", ""), ("volatile", ""), ("index", "off")];
+
+fn name(fd: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+fn no_overlay(error: Errno) -> SandboxError {
+    SandboxError::machine(format!("this machine has no overlayfs: {error}"), "load the kernel module `overlay`")
+}
+
+fn refused(error: Errno, kernel: &str) -> SandboxError {
+    match error {
+        Errno::PERM | Errno::NODEV | Errno::INVAL | Errno::OPNOTSUPP => SandboxError::machine(
+            format!("this machine cannot mount layers here: {error}{kernel}"),
+            "needs Linux 5.12 or later and a store on ext4, xfs, btrfs or tmpfs, not on NFS or another overlay: \
+             see `--store`",
+        ),
+        _ => SandboxError::System { action: format!("mount the layers{kernel}"), source: error.into() },
     }
-    rustix::mount::fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NODEV).doing(&doing)
 }
 
-fn no_overlay(error: &io::Error) -> SandboxError {
-    SandboxError::machine(
-        format!("this machine has no overlayfs: {error}"),
-        "load the kernel module `overlay`",
-    )
-}
-
-/// For kernels before 6.7: all layers in one option. Descriptors make their names short; a page holds about 200.
-fn overlay_by_string(lower: &[PathBuf], upper: &Path, work: &Path) -> Result<OwnedFd, SandboxError> {
-    use std::os::fd::AsRawFd;
-    let doing = "mount the layers";
-    let open = |path: &Path| open_path(rustix::fs::CWD, path, OFlags::DIRECTORY);
-    let fds = lower.iter().rev().map(|dir| open(dir)).collect::<Result<Vec<_>, _>>().doing(&doing)?;
-    let (upper, work) = (open(upper).doing(&doing)?, open(work).doing(&doing)?);
-    let name = |fd: &OwnedFd| format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let names: Vec<String> = fds.iter().map(name).collect();
+/// For kernels before 6.7: all layers in one option, of which a page holds about 200.
+fn overlay_by_string(layers: &[OwnedFd], upper: &OwnedFd, work: &OwnedFd) -> Result<OwnedFd, SandboxError> {
+    const PAGE: usize = 4096;
+    let names: Vec<String> = layers.iter().map(name).collect();
     let options = format!(
         "lowerdir={},upperdir={},workdir={},userxattr,volatile,index=off",
         names.join(":"),
-        name(&upper),
-        name(&work)
+        name(upper),
+        name(work)
     );
-    if options.len() >= 4096 {
+    if options.len() >= PAGE {
         return Err(SandboxError::machine(
-            format!("this kernel cannot mount {} layers", lower.len()),
+            format!("this kernel cannot mount {} layers", layers.len()),
             "use Linux 6.7 or later, or fewer layers",
         ));
     }
-    let options = std::ffi::CString::new(options)
-        .map_err(|_| SandboxError::Command("a path has a NUL byte".to_owned()))?;
+    let options = CString::new(options).doing("mount the layers")?;
     // Mounted over the upper directory, for want of another place that is certainly there.
-    let place = name(&upper);
-    rustix::mount::mount(
-        "overlay",
-        &place,
-        "overlay",
-        rustix::mount::MountFlags::NODEV,
-        Some(options.as_c_str()),
-    )
-    .map_err(|error| no_overlay(&error.into()))?;
+    let place = name(upper);
+    rustix::mount::mount("overlay", &place, "overlay", MountFlags::NODEV, Some(options.as_c_str()))
+        .map_err(|error| refused(error, ""))?;
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let there = rustix::fs::readlink(&place, Vec::new()).doing(&doing)?;
-    rustix::mount::open_tree(rustix::fs::CWD, &there, flags).doing(&doing)
+    // The descriptor still means the directory below the mount: its name leads to what is on top.
+    let path = rustix::fs::readlink(&place, Vec::new()).doing("find the mounted layers")?;
+    rustix::mount::open_tree(CWD, &path, flags).doing("find the mounted layers")
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    use rustix::thread::UnshareFlags;
+
+    use super::*;
+    use crate::sys;
+
+    /// The way of older kernels, on this one: in a thread with mounts of its own.
+    #[test]
+    fn layers_in_one_option() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["a", "b", "upper", "work"] {
+            fs_err::create_dir(path(name)).unwrap();
+        }
+        fs_err::write(path("a/from-a"), "").unwrap();
+        fs_err::write(path("b/from-b"), "").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                if sys::unshare(UnshareFlags::NEWNS).is_err() {
+                    eprintln!("SKIPPED: this user may make no mount namespace");
+                    return;
+                }
+                mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+                let open = |name: &str| open_path(CWD, path(name).as_path(), OFlags::DIRECTORY).unwrap();
+                let mount = overlay_by_string(&[open("b"), open("a")], &open("upper"), &open("work")).unwrap();
+                for name in ["from-a", "from-b"] {
+                    assert!(open_path(&mount, name, OFlags::empty()).is_ok(), "{name}");
+                }
+            });
+        });
+    }
 }
