@@ -75,7 +75,7 @@ pub fn parse(text: &str) -> Result<i64, DurationError> {
             .ok_or_else(invalid)?;
     }
     if negative {
-        return Ok(0i64.checked_sub_unsigned(total).ok_or_else(invalid)?);
+        return 0i64.checked_sub_unsigned(total).ok_or_else(invalid);
     }
     i64::try_from(total).map_err(|_| invalid())
 }

@@ -5,4 +5,6 @@
 
 pub mod dockerfile;
 pub mod duration;
+pub mod expand;
+pub mod giturl;
 pub mod mount;

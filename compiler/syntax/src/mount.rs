@@ -303,14 +303,14 @@ impl Draft {
             }
             _ => Ok(()),
         };
-        only("mode", place(&self.mode), owned)?;
-        only("uid", place(&self.uid), owned)?;
-        only("gid", place(&self.gid), owned)?;
-        only("size", place(&self.size), kind == MountType::Tmpfs)?;
-        only("sharing", place(&self.sharing), kind == MountType::Cache)?;
-        only("env", place(&self.env), kind == MountType::Secret)?;
-        only("required", place(&self.required), matches!(kind, MountType::Secret | MountType::Ssh))?;
-        only("from", place(&self.from), kind != MountType::Secret)?;
+        only("mode", place(self.mode.as_ref()), owned)?;
+        only("uid", place(self.uid.as_ref()), owned)?;
+        only("gid", place(self.gid.as_ref()), owned)?;
+        only("size", place(self.size.as_ref()), kind == MountType::Tmpfs)?;
+        only("sharing", place(self.sharing.as_ref()), kind == MountType::Cache)?;
+        only("env", place(self.env.as_ref()), kind == MountType::Secret)?;
+        only("required", place(self.required.as_ref()), matches!(kind, MountType::Secret | MountType::Ssh))?;
+        only("from", place(self.from.as_ref()), kind != MountType::Secret)?;
         if kind == MountType::Secret {
             if let (Some(_), Some((_, place))) = (&self.source, &self.id) {
                 return Err(MountError::new("both source and id can't be set", place.clone()));
@@ -343,8 +343,8 @@ impl Draft {
     }
 }
 
-fn place<T>(field: &Option<(T, Range<usize>)>) -> Option<&Range<usize>> {
-    field.as_ref().map(|(_, place)| place)
+fn place<T>(field: Option<&(T, Range<usize>)>) -> Option<&Range<usize>> {
+    field.map(|(_, place)| place)
 }
 
 /// Splits one CSV record: quotes only around a whole field, `""` for a quote within.

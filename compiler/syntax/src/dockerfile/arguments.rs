@@ -64,10 +64,40 @@ impl Parser<'_> {
 
     /// Words separated by blanks, with variables.
     pub(super) fn field_words(&mut self, args: Slice<'_>) -> Option<Vec<Word>> {
-        // Every wrong one is reported before giving up.
-        let words: Vec<Option<Word>> =
-            grammar::fields(args.as_str()).into_iter().map(|range| self.word(args.part(range))).collect();
-        words.into_iter().collect()
+        let fields: Vec<Slice<'_>> =
+            grammar::fields(args.as_str()).into_iter().map(|range| args.part(range)).collect();
+        let before = self.errors.count();
+        let mut words = Vec::with_capacity(fields.len());
+        // Quotes do not hold words together here. Who expected that finds one mistake, not two.
+        let mut open: Option<Slice<'_>> = None;
+        for field in fields {
+            match unclosed_quote(field.as_str(), self.escape).map(|at| field.from(at)) {
+                None => words.push(field.spanned()),
+                Some(quote) => {
+                    open = match open.take() {
+                        None => Some(quote),
+                        Some(first) => {
+                            self.blank_in_quotes(args.of_line(first.start()..quote.start() + 1));
+                            None
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(quote) = open {
+            self.errors.push(unclosed(quote.part(0..1).span(), self.escape));
+        }
+        (self.errors.count() == before).then_some(words)
+    }
+
+    fn blank_in_quotes(&mut self, quoted: Slice<'_>) {
+        let text = quoted.as_str().trim_matches(['"', '\'']);
+        self.errors.push(
+            Diagnostic::error(UNCLOSED_QUOTE, "quotes cannot hold words together here")
+                .at(quoted.span(), "several words")
+                .note("blanks separate these arguments first; a quote must be closed in its own word")
+                .help(format!("COPY, ADD and VOLUME take blanks in JSON form: `[\"{text}\", ...]`")),
+        );
     }
 
     /// The strings of a JSON array, `Some(None)` if the text is none, `None` after an error.

@@ -60,7 +60,7 @@ fn word(pair: &Pair<'_, Rule>) -> HeredocWord {
 
 /// Removes quotes and escapes; the second value is false if there were quotes.
 ///
-/// An escape alone does not count as a quote, unlike in a shell: so BuildKit decides for `COPY`, and for `RUN` the
+/// An escape alone does not count as a quote, unlike in a shell: so `BuildKit` decides for `COPY`, and for `RUN` the
 /// shell sees the word itself.
 fn unquote(raw: &str) -> (String, bool) {
     let mut name = String::with_capacity(raw.len());

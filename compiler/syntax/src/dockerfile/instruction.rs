@@ -33,11 +33,17 @@ pub(super) struct Head<'a> {
 pub(super) struct Parser<'e> {
     pub(super) escape: char,
     pub(super) errors: &'e mut Errors,
+    /// Where the instruction ends in the file, heredoc bodies included.
+    pub(super) end: u32,
+    /// A line just above with `<<` in it that announced no heredoc.
+    pub(super) suspect: Option<Span>,
+    /// A flag of this instruction was wrong: what it lacks may have gone into the flag.
+    wrong_flags: bool,
 }
 
 impl<'e> Parser<'e> {
     pub(super) fn new(escape: char, errors: &'e mut Errors) -> Self {
-        Self { escape, errors }
+        Self { escape, errors, end: 0, suspect: None, wrong_flags: false }
     }
 
     /// Splits a line. Reports nothing yet.
@@ -62,7 +68,7 @@ impl<'e> Parser<'e> {
     }
 
     /// The heredocs that a line announces.
-    pub(super) fn heredoc_words(&self, head: &Head<'_>) -> Vec<HeredocWord> {
+    pub(super) fn heredoc_words(&mut self, head: &Head<'_>) -> Vec<HeredocWord> {
         if !head.line.as_str().contains("<<") {
             return Vec::new();
         }
@@ -73,7 +79,12 @@ impl<'e> Parser<'e> {
             Some(Keyword::Onbuild) => takes(&self.head(head.args)),
             _ => takes(head),
         };
-        if found { heredoc::find(head.line.as_str()) } else { Vec::new() }
+        if !found {
+            return Vec::new();
+        }
+        let words = heredoc::find(head.line.as_str());
+        self.suspect = words.is_empty().then(|| head.line.trim().span());
+        words
     }
 
     /// What the line says; `None` if it is wrong, which is reported.
@@ -84,6 +95,7 @@ impl<'e> Parser<'e> {
             return None;
         };
         let flags = Flags::check(name, &head.flags, self.escape, self.errors);
+        self.wrong_flags = self.errors.count() > before;
         let kind = match name {
             Keyword::From => self.from(head, flags).map(Kind::From),
             Keyword::Run => self.run(head, flags, heredocs).map(Kind::Run),
@@ -109,6 +121,9 @@ impl<'e> Parser<'e> {
 
     /// Reports that an instruction has no arguments.
     pub(super) fn missing(&mut self, head: &Head<'_>, how_many: &str, help: &str) {
+        if self.wrong_flags {
+            return;
+        }
         let keyword = head.keyword.as_str().to_ascii_uppercase();
         self.errors.push(
             Diagnostic::error(ARGUMENTS, format!("{keyword} requires {how_many}"))
@@ -140,9 +155,12 @@ impl<'e> Parser<'e> {
                 let letters = word.trim_matches(|char: char| !char.is_ascii_alphabetic());
                 Keyword::find(letters).map(Keyword::name)
             });
-        self.errors.push(match near {
-            Some(near) => error.help(format!("did you mean {near}?")),
-            None => error.note(
+        self.errors.push(match (near, self.suspect) {
+            (Some(near), _) => error.help(format!("did you mean {near}?")),
+            (None, Some(suspect)) => error
+                .at(suspect, "`<<` begins no heredoc here")
+                .note("it must begin a word, and every quote of its line must be closed"),
+            (None, None) => error.note(
                 "a command that goes on over several lines needs the escape character at the end of each but the last",
             ),
         });
@@ -164,17 +182,15 @@ impl<'e> Parser<'e> {
         }
         // Blanks at the end of the line belong to the stored text.
         let mut text = head.line.of_line(head.args.start()..head.line.end()).as_str().to_owned();
-        let mut end = head.args.span().end;
         for (_, heredoc) in &heredocs {
             text.push('\n');
             text.push_str(&heredoc.raw_body);
             text.push_str(&heredoc.name);
-            end = heredoc.span.end + heredoc.name.len() as u32;
         }
         let kind = self.kind(&inner, heredocs)?;
         let keyword = inner.keyword.spanned();
         let trigger = Instruction {
-            span: Span { end, ..keyword.span },
+            span: Span { end: self.end, ..keyword.span },
             line: 0,
             keyword,
             text: inner.args.as_str().to_owned(),

@@ -119,7 +119,7 @@ fn first_other(text: &str) -> Option<Range<usize>> {
                 continue;
             }
             (Expect::ValueOrClose | Expect::CommaOrClose, b']') if open.last() == Some(&b'[') => {
-                closed = true
+                closed = true;
             }
             (Expect::KeyOrClose | Expect::CommaOrClose, b'}') if open.last() == Some(&b'{') => closed = true,
             (Expect::Key | Expect::KeyOrClose, b'"') => {

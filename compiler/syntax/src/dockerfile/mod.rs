@@ -22,6 +22,8 @@ mod run;
 mod scan;
 mod source;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use imgc_base::Diagnostic;
@@ -97,16 +99,22 @@ fn instructions(source: SourceId, text: &str, errors: &mut Errors) -> File {
     let mut instructions = Vec::new();
     let mut seen = Vec::new();
     let mut whole = true;
+    let mut suspect = None;
     while let Some(logical) = scanner.logical() {
         let mut parser = Parser::new(scanner.directives.escape, errors);
         let line = logical.text.whole();
         let head = parser.head(line);
         seen.push((head.name, head.keyword.span()));
         let words = parser.heredoc_words(&head);
+        if head.name.is_some() {
+            suspect = parser.suspect;
+        }
+        parser.suspect = suspect;
         let Ok(heredocs) = scanner.heredocs(line, words, parser.errors) else {
             whole = false;
             break;
         };
+        parser.end = scanner.end();
         if let Some(kind) = parser.kind(&head, heredocs) {
             instructions.push(Instruction {
                 span: Span::new(source, head.keyword.span().start, scanner.end()),

@@ -14,7 +14,7 @@ pub fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Diagnostic> {
         Err(error) => error,
     };
     let at = error.valid_up_to();
-    let line = bytes[..at].iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line = bytes[..at].split(|&byte| byte == b'\n').count();
     let column = bytes[..at].iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
     let diagnostic = Diagnostic::error(
         NOT_UTF8,

@@ -8,7 +8,7 @@ use imgc_base::span::{SourceId, Span, Spanned};
 #[derive(Debug, Clone)]
 pub(super) struct Text {
     source: SourceId,
-    text: String,
+    joined: String,
     /// Where in the text each piece starts, and where in the file. Never empty; sorted.
     pieces: Vec<(u32, u32)>,
 }
@@ -16,18 +16,18 @@ pub(super) struct Text {
 impl Text {
     /// A text of one piece that starts at `offset` of the file.
     pub(super) fn new(source: SourceId, piece: &str, offset: usize) -> Self {
-        Self { source, text: piece.to_owned(), pieces: vec![(0, offset as u32)] }
+        Self { source, joined: piece.to_owned(), pieces: vec![(0, offset as u32)] }
     }
 
     /// Appends a piece that starts at `offset` of the file.
     pub(super) fn push(&mut self, piece: &str, offset: usize) {
-        self.pieces.push((self.text.len() as u32, offset as u32));
-        self.text.push_str(piece);
+        self.pieces.push((self.joined.len() as u32, offset as u32));
+        self.joined.push_str(piece);
     }
 
     /// The whole as a slice.
     pub(super) fn whole(&self) -> Slice<'_> {
-        Slice { line: self, start: 0, end: self.text.len() }
+        Slice { line: self, start: 0, end: self.joined.len() }
     }
 
     /// Where a byte of the text stands in the file.
@@ -49,7 +49,7 @@ pub(super) struct Slice<'a> {
 impl<'a> Slice<'a> {
     /// The text.
     pub(super) fn as_str(self) -> &'a str {
-        &self.line.text[self.start..self.end]
+        &self.line.joined[self.start..self.end]
     }
 
     /// Whether there is nothing in it.

@@ -1,0 +1,5 @@
+FROM debian:stable-slim
+ARG PORT=8080
+EXPOSE 80
+EXPOSE 443/tcp 53/udp
+EXPOSE 8000-8010 ${PORT} 9000/sctp

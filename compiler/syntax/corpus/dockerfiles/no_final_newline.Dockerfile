@@ -1,0 +1,4 @@
+FROM debian:stable-slim
+RUN echo x \
+ && echo y
+CMD ["sh"]

@@ -1,0 +1,6 @@
+# escape=`
+# syntax=a
+# escape=\
+# syntax=b
+# check=skip=all
+FROM scratch

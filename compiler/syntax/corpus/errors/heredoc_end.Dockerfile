@@ -1,0 +1,6 @@
+FROM scratch
+RUN cat <<EOF
+text
+COPY a
+ EOF
+RUN x

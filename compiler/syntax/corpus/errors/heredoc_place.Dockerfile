@@ -1,0 +1,7 @@
+FROM scratch
+COPY a <<EOF
+x
+EOF
+ADD <<EOF
+x
+EOF

@@ -1,0 +1,5 @@
+FROM scratch
+BANANA
+RUN <<EOF
+	x
+	EOF

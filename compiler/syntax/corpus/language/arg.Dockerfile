@@ -1,0 +1,5 @@
+ARG a
+ARG b=
+ARG c=1 d e="x y" f='$g'
+FROM scratch
+arg a=${b:?no b}
