@@ -1,0 +1,134 @@
+//! Measures the layer path on a synthetic tree: `cargo run --release -p imgc-image --example layer_speed -- DIR [FILES] [MiB]`.
+//!
+//! Writes DIR/source once, then: a layer from it (file digest, tar, diff-id, gzip or zstd), and unpacking that layer.
+//! Prints MiB/s of uncompressed bytes and the peak of resident memory.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, not a part of the program")]
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use imgc_base::digest::{DiffId, Hasher};
+use imgc_image::compress::{Compression, Compressor, reader};
+use imgc_image::scan::{StepClock, changes, write_layer};
+use imgc_image::tree::Tree;
+use imgc_image::unpack::{TreeWriter, unpack};
+use imgc_image::{Root, scan};
+
+/// Hashes and passes on.
+struct Tee<W> {
+    hasher: Hasher,
+    inner: W,
+    bytes: u64,
+}
+
+impl<W: Write> Write for Tee<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.hasher.update(buf);
+        self.bytes += buf.len() as u64;
+        self.inner.write_all(buf)?;
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let dir = PathBuf::from(args.next().unwrap_or_else(|| "layer-speed".to_owned()));
+    let files: usize = args.next().map_or(50_000, |n| n.parse().unwrap());
+    let megabytes: usize = args.next().map_or(1024, |n| n.parse().unwrap());
+    let source = dir.join("source");
+    if !source.exists() {
+        generate(&source, files, megabytes << 20);
+    }
+    let root = Root::open(&source).unwrap();
+    let clock = StepClock { start: (i64::MAX, 0), time: 1 };
+
+    let start = Instant::now();
+    let entries = changes(&root, &Tree::default(), clock).unwrap();
+    report("scan without content", 0, start);
+    for (name, compression) in [
+        ("tar only", None),
+        ("none", Some(Compression::None)),
+        ("zstd", Some(Compression::Zstd)),
+        ("gzip", Some(Compression::Gzip)),
+    ] {
+        let start = Instant::now();
+        let Some(compression) = compression else {
+            let mut sink = Tee { hasher: Hasher::new(), inner: io::sink(), bytes: 0 };
+            write_layer(&root, entries.clone(), &mut sink).unwrap();
+            report("digest + tar + diff-id", sink.bytes, start);
+            continue;
+        };
+        let blob = dir.join(format!("layer.{name}"));
+        let out = Compressor::new(compression, File::create(&blob).unwrap()).unwrap();
+        let mut sink = Tee { hasher: Hasher::new(), inner: out, bytes: 0 };
+        let index = write_layer(&root, entries.clone(), &mut sink).unwrap();
+        let diff_id = DiffId::finish(sink.hasher);
+        sink.inner.finish().unwrap();
+        report(&format!("digest + tar + diff-id + {name}"), sink.bytes, start);
+
+        let start = Instant::now();
+        let mut read = scan::HashingReader::new(reader(BufReader::new(File::open(&blob).unwrap())).unwrap());
+        let again = unpack(&mut read, None).unwrap();
+        assert!(again == index && *read.digest().as_bytes() == *diff_id.as_bytes());
+        report(&format!("index of {name}"), sink.bytes, start);
+
+        let tree = dir.join("tree");
+        drop(std::fs::remove_dir_all(&tree));
+        std::fs::create_dir(&tree).unwrap();
+        let start = Instant::now();
+        let mut read = scan::HashingReader::new(reader(BufReader::new(File::open(&blob).unwrap())).unwrap());
+        unpack(&mut read, Some(&mut TreeWriter::new(Root::open(&tree).unwrap()))).unwrap();
+        report(&format!("unpack of {name}"), sink.bytes, start);
+    }
+}
+
+fn report(what: &str, bytes: u64, start: Instant) {
+    let seconds = start.elapsed().as_secs_f64();
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let rate = bytes as f64 / seconds / f64::from(1 << 20);
+    println!(
+        "{what:40} {seconds:7.2} s {rate:8.0} MiB/s   peak {}",
+        peak.trim_start_matches("VmHWM:").trim()
+    );
+}
+
+/// Files in directories of 100: many small, some large; half text-like, a quarter random, a quarter zero.
+fn generate(source: &Path, files: usize, bytes: usize) {
+    let mut state = 88_172_645_463_325_252u64;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mean = bytes / files;
+    for number in 0..files {
+        let dir = source.join(format!("d{:03}", number / 100));
+        if number % 100 == 0 {
+            std::fs::create_dir_all(&dir).unwrap();
+        }
+        // One in fifty has half of all bytes.
+        let size = if number % 50 == 0 { mean * 25 } else { mean / 2 + random() as usize % 100 };
+        let mut content = Vec::with_capacity(size + 16);
+        while content.len() < size {
+            match number % 4 {
+                0 | 1 => {
+                    content.extend_from_slice(format!("fn item_{}() {{ }}\n", random() % 5000).as_bytes())
+                }
+                2 => content.extend_from_slice(&random().to_le_bytes()),
+                _ => content.extend_from_slice(&[0; 64]),
+            }
+        }
+        content.truncate(size);
+        std::fs::write(dir.join(format!("file-{number:06}")), content).unwrap();
+    }
+}
