@@ -157,6 +157,16 @@ pub(crate) fn signal_fd(signals: &[libc::c_int]) -> io::Result<OwnedFd> {
     }
 }
 
+/// Blocks no signal any more: a program must not inherit what this one blocked.
+pub(crate) fn unblock_signals() -> io::Result<()> {
+    // SAFETY: an all-zero set is valid and lives across the calls.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        check(libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()).into()).map(drop)
+    }
+}
+
 /// Calls `handler` when one of the signals comes. The handler may only touch atomics and write to descriptors.
 pub(crate) fn on_signal(signals: &[libc::c_int], handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
     // SAFETY: an all-zero action with an empty mask is valid; the handler is a function with the C calling

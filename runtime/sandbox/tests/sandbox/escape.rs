@@ -27,7 +27,7 @@ fn refused(bed: &Bed) {
         "mknod /n c 1 3",
         "mknod /n b 8 0",
         "hostname other",
-        "date -s 2000-01-01",
+        "date -s 2000-01-01; test $(date +%Y) = 2000",
         "echo 1 > /proc/sys/net/ipv4/ip_forward",
         "echo c > /proc/sysrq-trigger",
         "echo x > /etc/resolv.conf",
@@ -35,7 +35,12 @@ fn refused(bed: &Bed) {
         "nice -n -5 true && test $(nice -n -5 nice) -lt 0",
         "dmesg",
         "swapon /data/file",
-        "ls /proc/1/fd/",
+        "for f in /proc/1/fd/*; do readlink $f && exit 0; done; false",
+        "for f in /proc/1/fd/*; do head -c 1 $f && exit 0; done; false",
+        "ls /proc/1/root/",
+        "ls /proc/1/cwd/",
+        "cat /proc/1/maps | grep .",
+        "head -c 1 /proc/1/mem",
         "cat /proc/1/environ",
         "nsenter -t 1 -m true",
         "insmod /data/file",
@@ -96,8 +101,8 @@ fn cve_2021_30465_mount_targets_stay_inside(bed: &Bed) {
         let outcome = bed.run_command(command);
         assert_eq!(outcome.stdout, "s3crets3cret/evil/new\n", "{}", outcome.stderr);
         assert_eq!(fs_err::read_dir(outside.path()).unwrap().count(), 0);
-        // What had to be made for it in the root is gone.
-        assert_eq!(outcome.changes(), [""; 0]);
+        // What had to be made for it in the root is gone; a directory that was there may have been copied up.
+        assert!(outcome.changes().iter().all(|change| change == "dir tmp"), "{:?}", outcome.changes());
     }
 }
 
