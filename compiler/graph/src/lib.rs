@@ -9,7 +9,7 @@
 //! | [`chain`] | the steps that a tree is stacked of |
 //! | [`key`] | definition keys, and the canonical form of an op |
 //! | [`text`] | the text form: prints and parses |
-//! | [`json`], [`dot`], [`mermaid`], [`outline`] | other forms: for programs, drawings and people |
+//! | [`json`], [`dot`], [`mermaid`], [`tree`] | other forms: for programs, drawings and people |
 //! | [`describe`] | one line for a node |
 //! | [`verify`] | checks a graph |
 //! | [`world`] | the facts that lowering asks of the world |
@@ -27,8 +27,8 @@ pub mod json;
 pub mod key;
 pub mod mermaid;
 pub mod op;
-pub mod outline;
 pub mod text;
+pub mod tree;
 pub mod verify;
 pub mod world;
 

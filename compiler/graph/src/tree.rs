@@ -16,16 +16,21 @@ const WIDTH: usize = 100;
 /// How deep lists are indented at most; deeper ones stand at this depth.
 const DEPTH: usize = 8;
 
-/// Prints the plan. `note` may add a remark to a node: `cached`, `12 MB to fetch`.
-pub fn print(graph: &Graph, note: &dyn Fn(NodeId) -> Option<String>) -> String {
-    let mut outline = Outline { graph, note, seen: BTreeSet::new(), text: String::new() };
-    for &target in graph.targets() {
-        outline.list(target);
-    }
-    outline.text
+/// Prints the plan.
+pub fn print(graph: &Graph) -> String {
+    print_with(graph, &|_| None)
 }
 
-struct Outline<'a> {
+/// Prints the plan with remarks. `note` may add a remark to a node: `cached`, `12 MB to fetch`.
+pub fn print_with(graph: &Graph, note: &dyn Fn(NodeId) -> Option<String>) -> String {
+    let mut listing = Listing { graph, note, seen: BTreeSet::new(), text: String::new() };
+    for &target in graph.targets() {
+        listing.list(target);
+    }
+    listing.text
+}
+
+struct Listing<'a> {
     graph: &'a Graph,
     note: &'a dyn Fn(NodeId) -> Option<String>,
     seen: BTreeSet<NodeId>,
@@ -40,7 +45,7 @@ enum Work {
     Line(NodeId, usize),
 }
 
-impl Outline<'_> {
+impl Listing<'_> {
     /// Without recursion: chains may be thousands of steps long.
     fn list(&mut self, id: NodeId) {
         let mut work = vec![Work::Open(id, 0)];
@@ -105,7 +110,7 @@ mod tests {
             .replace("target %4", "%5 = image %3 {\n platform linux/arm64\n}\n%6 = index %4 %5\ntarget %6");
         let graph = crate::text::parse(&text).unwrap();
         let note = |id: NodeId| (id.index() == 2).then(|| "cached".to_owned());
-        insta::assert_snapshot!(print(&graph, &note), @r"
+        insta::assert_snapshot!(print_with(&graph, &note), @r"
         index
           image linux/amd64
             FROM debian:13@aaaaaaaaaaaa
