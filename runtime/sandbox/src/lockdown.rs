@@ -71,7 +71,7 @@ pub(crate) fn become_command(command: &Command) -> Result<std::convert::Infallib
     // A user without rights in the directory may still start there, as with runc; one with rights goes in properly.
     let _ = rustix::process::chdir(&*path_of(command));
     sys::close_from(3, true).doing("close descriptors")?;
-    sys::unblock_signals().doing("unblock signals")?;
+    sys::reset_signals().doing("reset signals")?;
     let Some((program, arguments)) = command.args.split_first() else {
         return Err(SandboxError::Command("there is no command to run".to_owned()));
     };

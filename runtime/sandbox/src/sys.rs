@@ -157,8 +157,21 @@ pub(crate) fn signal_fd(signals: &[libc::c_int]) -> io::Result<OwnedFd> {
     }
 }
 
-/// Blocks no signal any more: a program must not inherit what this one blocked.
-pub(crate) fn unblock_signals() -> io::Result<()> {
+/// Every signal as at the start of the first program: none blocked, none ignored.
+pub(crate) fn reset_signals() -> io::Result<()> {
+    const LAST: libc::c_int = 64;
+    const SET_BYTES: usize = 8;
+    // All zero: SIG_DFL, no flags, an empty mask; at least as large as the kernel's structure anywhere.
+    let action = [0u64; 8];
+    for signal in 1..=LAST {
+        // SAFETY: the C library keeps two signals to itself, so the kernel is asked. It reads a structure that is
+        // alive across the call and writes none; what a handler of this process would have done is not missed.
+        let result = unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), std::ptr::null_mut::<u64>(), SET_BYTES)
+        };
+        // KILL and STOP cannot be changed.
+        drop(check(result));
+    }
     // SAFETY: an all-zero set is valid and lives across the calls.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
