@@ -10,23 +10,29 @@ use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use imgc_base::digest::{DiffId, Hasher};
 use imgc_image::compress::{Compression, Compressor, reader};
+use imgc_image::digester::Digester;
 use imgc_image::scan::{StepClock, changes, write_layer};
 use imgc_image::tree::Tree;
 use imgc_image::unpack::{TreeWriter, unpack};
 use imgc_image::{Root, scan};
 
-/// Hashes and passes on.
+/// Takes the diff-id and passes on.
 struct Tee<W> {
-    hasher: Hasher,
+    digester: Digester,
     inner: W,
     bytes: u64,
 }
 
+impl<W: Write> Tee<W> {
+    fn new(inner: W) -> Self {
+        Self { digester: Digester::new(), inner, bytes: 0 }
+    }
+}
+
 impl<W: Write> Write for Tee<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.hasher.update(buf);
+        self.digester.write_all(buf)?;
         self.bytes += buf.len() as u64;
         self.inner.write_all(buf)?;
         Ok(buf.len())
@@ -35,6 +41,23 @@ impl<W: Write> Write for Tee<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
+}
+
+/// Wall clock and processor time.
+struct Clock(Instant, f64);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now(), cpu())
+    }
+}
+
+/// Seconds of processor time so far, user and system.
+fn cpu() -> f64 {
+    let usage = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    #[expect(clippy::cast_precision_loss, reason = "for people")]
+    let seconds = usage.tv_sec as f64 + usage.tv_nsec as f64 / 1e9;
+    seconds
 }
 
 fn main() {
@@ -49,7 +72,7 @@ fn main() {
     let root = Root::open(&source).unwrap();
     let clock = StepClock { start: (i64::MAX, 0), time: 1 };
 
-    let start = Instant::now();
+    let start = Clock::start();
     let entries = changes(&root, &Tree::default(), clock).unwrap();
     report("scan without content", 0, start);
     for (name, compression) in [
@@ -58,23 +81,25 @@ fn main() {
         ("zstd", Some(Compression::Zstd)),
         ("gzip", Some(Compression::Gzip)),
     ] {
-        let start = Instant::now();
+        let start = Clock::start();
         let Some(compression) = compression else {
-            let mut sink = Tee { hasher: Hasher::new(), inner: io::sink(), bytes: 0 };
+            let mut sink = Tee::new(io::sink());
             write_layer(&root, entries.clone(), &mut sink).unwrap();
             report("digest + tar + diff-id", sink.bytes, start);
             continue;
         };
         let blob = dir.join(format!("layer.{name}"));
         let out = Compressor::new(compression, File::create(&blob).unwrap()).unwrap();
-        let mut sink = Tee { hasher: Hasher::new(), inner: out, bytes: 0 };
+        let mut sink = Tee::new(out);
         let index = write_layer(&root, entries.clone(), &mut sink).unwrap();
-        let diff_id = DiffId::finish(sink.hasher);
+        let diff_id = sink.digester.finish().unwrap();
         sink.inner.finish().unwrap();
         report(&format!("digest + tar + diff-id + {name}"), sink.bytes, start);
 
-        let start = Instant::now();
-        let mut read = scan::HashingReader::new(reader(BufReader::new(File::open(&blob).unwrap())).unwrap());
+        let start = Clock::start();
+        let mut read = scan::HashingReader::new(
+            reader(BufReader::with_capacity(256 << 10, File::open(&blob).unwrap())).unwrap(),
+        );
         let again = unpack(&mut read, None).unwrap();
         assert!(again == index && *read.digest().as_bytes() == *diff_id.as_bytes());
         report(&format!("index of {name}"), sink.bytes, start);
@@ -82,21 +107,23 @@ fn main() {
         let tree = dir.join("tree");
         drop(std::fs::remove_dir_all(&tree));
         std::fs::create_dir(&tree).unwrap();
-        let start = Instant::now();
-        let mut read = scan::HashingReader::new(reader(BufReader::new(File::open(&blob).unwrap())).unwrap());
+        let start = Clock::start();
+        let mut read = scan::HashingReader::new(
+            reader(BufReader::with_capacity(256 << 10, File::open(&blob).unwrap())).unwrap(),
+        );
         unpack(&mut read, Some(&mut TreeWriter::new(Root::open(&tree).unwrap()))).unwrap();
         report(&format!("unpack of {name}"), sink.bytes, start);
     }
 }
 
-fn report(what: &str, bytes: u64, start: Instant) {
-    let seconds = start.elapsed().as_secs_f64();
+fn report(what: &str, bytes: u64, start: Clock) {
+    let (seconds, cpu) = (start.0.elapsed().as_secs_f64(), cpu() - start.1);
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let rate = bytes as f64 / seconds / f64::from(1 << 20);
     println!(
-        "{what:40} {seconds:7.2} s {rate:8.0} MiB/s   peak {}",
+        "{what:40} {seconds:7.2} s, {cpu:6.2} s cpu {rate:8.0} MiB/s   peak {}",
         peak.trim_start_matches("VmHWM:").trim()
     );
 }

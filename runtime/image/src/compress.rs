@@ -13,6 +13,10 @@ use libdeflater::{CompressionLvl, Compressor as Deflate};
 
 /// Uncompressed bytes of one gzip member.
 pub const BLOCK: usize = 1 << 20;
+/// Bytes that an uncompressed layer's small writes gather to.
+const BUFFER: usize = 256 << 10;
+/// Blocks on their way at most, so that many cores do not mean much memory.
+const PENDING: usize = 32;
 /// Level of gzip in format 1.
 const GZIP_LEVEL: i32 = 6;
 /// Level of zstd in format 1.
@@ -56,7 +60,7 @@ pub struct Compressor<W: Write> {
 }
 
 enum Inner<W: Write> {
-    None(W),
+    None(io::BufWriter<W>),
     Gzip(Gzip<W>),
     Zstd(zstd::Encoder<'static, W>),
 }
@@ -71,7 +75,7 @@ impl<W: Write> Compressor<W> {
     /// Starts.
     pub fn new(compression: Compression, sink: W) -> io::Result<Self> {
         let inner = match compression {
-            Compression::None => Inner::None(sink),
+            Compression::None => Inner::None(io::BufWriter::with_capacity(BUFFER, sink)),
             Compression::Gzip => Inner::Gzip(Gzip::new(sink)),
             Compression::Zstd => {
                 #[expect(clippy::disallowed_methods, reason = "this is the one place; it sets the workers")]
@@ -87,7 +91,7 @@ impl<W: Write> Compressor<W> {
     /// Writes what is left and gives the sink back.
     pub fn finish(self) -> io::Result<W> {
         match self.inner {
-            Inner::None(sink) => Ok(sink),
+            Inner::None(sink) => sink.into_inner().map_err(io::IntoInnerError::into_error),
             Inner::Gzip(gzip) => gzip.finish(),
             Inner::Zstd(encoder) => encoder.finish(),
         }
@@ -119,7 +123,7 @@ struct Gzip<W: Write> {
 
 impl<W: Write> Gzip<W> {
     fn new(sink: W) -> Self {
-        let limit = rayon::current_num_threads() + 1;
+        let limit = rayon::current_num_threads().min(PENDING) + 1;
         Self { sink, block: Vec::with_capacity(BLOCK), pending: VecDeque::new(), limit, written: false }
     }
 

@@ -14,6 +14,7 @@
 //! | [`scan`] | an overlay upper directory to entries |
 //! | [`ownership`] | owners that this user may not set, kept beside the file |
 //! | [`compress`] | gzip and zstd, the same bytes for any number of threads |
+//! | [`digester`] | a stream's digest on a thread of its own |
 //! | [`archive`] | tar files with random access: docker and OCI archives |
 //! | [`source`] | blobs and contents of files, wherever they lie |
 //! | [`layout`] | OCI layouts, in a directory or a tar |
@@ -26,6 +27,7 @@
 
 pub mod archive;
 pub mod compress;
+pub mod digester;
 pub mod docker_archive;
 pub mod entry;
 pub mod error;
@@ -39,6 +41,7 @@ pub mod output;
 pub mod ownership;
 pub mod rooted;
 pub mod scan;
+mod scratch;
 mod seen;
 pub mod source;
 pub mod tar_read;

@@ -11,6 +11,7 @@ use tar::{EntryType, Header};
 
 use crate::entry::{Entry, Kind, Meta};
 use crate::error::ImageError;
+use crate::scratch;
 
 /// The whiteout prefix of OCI image-spec `layer.md`, "Whiteouts".
 pub const WHITEOUT: &[u8] = b".wh.";
@@ -207,21 +208,22 @@ fn copy_exact(
     size: u64,
     path: &ImagePath,
 ) -> Result<u64, ImageError> {
-    let mut buffer = vec![0; (size.clamp(512, 256 << 10)) as usize];
     let mut copied = 0;
-    loop {
-        let count = match from.read(&mut buffer) {
-            Ok(0) => return Ok(copied),
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(ImageError::at("read", path)(error)),
-        };
-        copied += count as u64;
-        if copied > size {
-            return Ok(copied);
+    scratch::with(|buffer| {
+        loop {
+            let count = match from.read(buffer) {
+                Ok(0) => return Ok(copied),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(ImageError::at("read", path)(error)),
+            };
+            copied += count as u64;
+            if copied > size {
+                return Ok(copied);
+            }
+            to.write_all(&buffer[..count]).map_err(ImageError::io("a layer"))?;
         }
-        to.write_all(&buffer[..count]).map_err(ImageError::io("a layer"))?;
-    }
+    })
 }
 
 /// A file whose own name starts with the whiteout prefix would delete something downstream.

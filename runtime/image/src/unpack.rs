@@ -14,10 +14,10 @@ use rustix::io::Errno;
 use crate::entry::{Entry, Kind, Meta};
 use crate::error::ImageError;
 use crate::index::LayerIndex;
-use crate::ownership;
 use crate::rooted::{Root, make_node, set_meta, set_time_at};
 use crate::seen::Seen;
 use crate::tar_read::TarReader;
+use crate::{ownership, scratch};
 
 /// Marks a directory that hides lower layers, for mounts with `userxattr`.
 const OVERLAY_OPAQUE: &str = "user.overlay.opaque";
@@ -254,18 +254,21 @@ pub fn copy_hashed(
     path: &ImagePath,
 ) -> Result<FileDigest, ImageError> {
     let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(FileDigest::finish(hasher)),
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                to.write_all(&buffer[..count]).map_err(ImageError::at("write", path))?;
+    scratch::with(|buffer| {
+        loop {
+            match from.read(buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    hasher.update(&buffer[..count]);
+                    to.write_all(&buffer[..count]).map_err(ImageError::at("write", path))?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(ImageError::at("read", path)(error)),
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(ImageError::at("read", path)(error)),
         }
-    }
+        Ok(())
+    })?;
+    Ok(FileDigest::finish(hasher))
 }
 
 #[cfg(test)]
