@@ -147,7 +147,12 @@ fn time_of_a_thousand_steps() {
     let plan: Vec<_> =
         (0..1000_u32).map(|n| ((n * 7 % 251) as u8, (n % 5) as u8, (n * 13 % 256) as u8)).collect();
     let b = graph(&plan);
-    let start = std::time::Instant::now();
-    let done = optimise(&b.graph, &Options::default());
-    println!("{} nodes, {} after: {:?}", b.graph.len(), done.graph.len(), start.elapsed());
+    let run = || {
+        let start = std::time::Instant::now();
+        let done = optimise(&b.graph, &Options::default());
+        (start.elapsed(), done.graph.len())
+    };
+    // The best of some: other programs run too.
+    let (time, after) = (0..20).map(|_| run()).min().unwrap();
+    println!("{} nodes, {after} after: {time:?}", b.graph.len());
 }
