@@ -29,10 +29,16 @@ pub mod testing;
 mod url;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 pub use client::Client;
+pub use client::account::Found;
 pub use client::blob::BlobSink;
+pub use client::push::PushReport;
+pub use client::upload::{BlobSource, Pushed};
 pub use clock::Clock;
 pub use config::{Config, Saved, Settings};
 pub use error::{Error, Kind};

@@ -1,8 +1,14 @@
 //! The operations on registries.
 
+pub(crate) mod account;
 pub(crate) mod blob;
+mod delete;
+mod list;
 mod pull;
+pub(crate) mod push;
+mod referrers;
 mod site;
+pub(crate) mod upload;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -29,7 +29,7 @@ use crate::secret::Credential;
 use crate::url::Origin;
 
 pub use login::Saved;
-pub(crate) use places::Place;
+pub(crate) use places::{HUB, Place};
 
 /// What imgc's own configuration says of one registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

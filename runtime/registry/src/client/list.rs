@@ -1,0 +1,112 @@
+//! Lists: tags of a repository, repositories of a registry. Page by page.
+
+use imgc_base::reference::Reference;
+use serde::Deserialize;
+use ureq::http::{Method, StatusCode, Uri, header};
+
+use super::Client;
+use super::site::{below, scope};
+use crate::error::{Error, Kind};
+use crate::exchange::{Ask, Content, Reply};
+use crate::limits;
+use crate::url::{Origin, join};
+use crate::wire::Site;
+
+/// Entries asked for at once.
+const PAGE: usize = 1000;
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+    #[serde(default)]
+    repositories: Option<Vec<String>>,
+}
+
+impl Client {
+    /// The tags of a repository, in the registry's order.
+    pub fn tags(&self, reference: &Reference) -> Result<Vec<String>, Error> {
+        let doing = |error: Error| {
+            error.doing(format!("failed to list the tags of `{}/{}`", reference.registry(), reference.repository()))
+        };
+        let site = self.main_site(reference).map_err(doing)?;
+        let url = below(&site, &format!("/tags/list?n={PAGE}")).map_err(doing)?;
+        let tag = |text: &str| {
+            text.len() <= 128 && !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        };
+        self.pages(&site, url, &scope(&site.repository, "pull"), |page| page.tags.unwrap_or_default(), &tag)
+            .map_err(doing)
+    }
+
+    /// The repositories of a registry, as far as the account may see them.
+    pub fn catalog(&self, registry: &str) -> Result<Vec<String>, Error> {
+        let doing = |error: Error| error.doing(format!("failed to list the repositories of `{registry}`"));
+        let site = self.registry_site(registry).map_err(doing)?;
+        let url = site.origin.url(&format!("{}/v2/_catalog?n={PAGE}", site.path)).map_err(doing)?;
+        let name = |text: &str| {
+            text.len() <= 255
+                && !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b))
+        };
+        self.pages(&site, url, "registry:catalog:*", |page| page.repositories.unwrap_or_default(), &name).map_err(doing)
+    }
+
+    /// Follows `Link: <...>; rel="next"`. Names that are no names are left out, so that they never reach a terminal.
+    fn pages(
+        &self,
+        site: &Site,
+        first: Uri,
+        scope: &str,
+        take: impl Fn(Page) -> Vec<String>,
+        valid: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<String>, Error> {
+        let wire = self.wire();
+        let mut all = Vec::new();
+        let mut next = Some(first);
+        let mut count = 0;
+        while let Some(url) = next {
+            count += 1;
+            if count > limits::PAGES {
+                return Err(Error::new(Kind::Limit, format!("the list has more than {} pages", limits::PAGES)));
+            }
+            let ask = Ask::new(Method::GET, url.clone()).scope(scope.to_owned());
+            let reply = wire.send(site, &ask, Content::Empty)?;
+            if reply.status() != StatusCode::OK {
+                return Err(wire.failure(site, reply));
+            }
+            next = next_page(&reply)?;
+            if next.as_ref() == Some(&url) {
+                return Err(Error::new(Kind::Protocol, "a page of the list names itself as the next one"));
+            }
+            let bytes = reply.bytes(limits::PAGE_BYTES, "a page of a list")?;
+            let page: Page = serde_json::from_slice(&bytes)
+                .map_err(|error| Error::new(Kind::Protocol, format!("a page of the list does not read: {error}")))?;
+            let entries = take(page);
+            let before = entries.len();
+            all.extend(entries.into_iter().filter(|entry| valid(entry)));
+            if all.len() > limits::LISTED {
+                return Err(Error::new(Kind::Limit, format!("the list has more than {} entries", limits::LISTED)));
+            }
+            if before == 0 {
+                break;
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// The address of the next page; it must be at the same server.
+pub(super) fn next_page(reply: &Reply) -> Result<Option<Uri>, Error> {
+    let Some(text) = reply.header(&header::LINK) else { return Ok(None) };
+    let found = text.split(',').find_map(|link| {
+        let (address, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
+        let next = rest.split(';').any(|part| matches!(part.trim(), "rel=\"next\"" | "rel=next"));
+        next.then_some(address)
+    });
+    let Some(address) = found else { return Ok(None) };
+    let url = join(&reply.url, address)?;
+    if Origin::of(&url) != Origin::of(&reply.url) {
+        return Err(Error::new(Kind::Refused, "the next page of the list is at another server"));
+    }
+    Ok(Some(url))
+}
