@@ -93,6 +93,25 @@ impl Wire<'_> {
         retry(&*self.config.clock, self.cancel, &tell, || self.once(site, ask, content))
     }
 
+    /// Gets a document of limited size. Its bytes come with an answer of status 200 only.
+    pub(crate) fn get(&self, site: &Site, ask: &Ask, limit: u64, what: &str) -> Result<(Reply, Vec<u8>), Error> {
+        let tell = |text: &str| self.tell(text);
+        retry(&*self.config.clock, self.cancel, &tell, || {
+            let mut reply = match self.once(site, ask, Content::Empty)? {
+                Outcome::Done(reply) => reply,
+                Outcome::Again(error, wait) => return Ok(Outcome::Again(error, wait)),
+            };
+            if reply.status() != StatusCode::OK {
+                return Ok(Outcome::Done((reply, Vec::new())));
+            }
+            match read_limited(reply.response.body_mut(), limit, what) {
+                Ok(bytes) => Ok(Outcome::Done((reply, bytes))),
+                Err(error) if error.passes() => Ok(Outcome::Again(error, None)),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
     /// Sends once, with login and redirects.
     pub(crate) fn once(&self, site: &Site, ask: &Ask, content: Content<'_>) -> Result<Outcome<Reply>, Error> {
         match self.follow(site, ask, content) {

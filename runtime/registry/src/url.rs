@@ -147,9 +147,8 @@ pub(crate) fn parse(text: &str) -> Result<Uri, Error> {
     if authority.as_str().contains('@') {
         return Err(Error::new(Kind::Refused, "an address holds a user name or password"));
     }
-    if url.port().is_none() && authority.as_str().ends_with(':')
-        || url.port().is_some_and(|port| port.as_str().parse::<u16>().is_err())
-    {
+    let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    if !port.is_empty() && port.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()).is_none_or(|port| port == 0) {
         return Err(bad("its port is no number"));
     }
     Ok(url)

@@ -107,11 +107,11 @@ impl Client {
         }
         let url = site.origin.url(&format!("/v1/search?q={}&n={limit}", encode(term)))?;
         let wire = self.wire();
-        let reply = wire.send(site, &Ask::new(Method::GET, url), Content::Empty)?;
+        let (reply, bytes) =
+            wire.get(site, &Ask::new(Method::GET, url), limits::PAGE_BYTES, "a list of results")?;
         if reply.status() != StatusCode::OK {
             return Err(wire.failure(site, reply));
         }
-        let bytes = reply.bytes(limits::PAGE_BYTES, "a list of results")?;
         let answer: Answer = serde_json::from_slice(&bytes)
             .map_err(|error| Error::new(Kind::Protocol, format!("the list of results does not read: {error}")))?;
         let found = answer.results.into_iter().take(limit).map(|one| Found {

@@ -7,7 +7,7 @@ use ureq::http::{Method, StatusCode, Uri, header};
 use super::Client;
 use super::site::{below, scope};
 use crate::error::{Error, Kind};
-use crate::exchange::{Ask, Content, Reply};
+use crate::exchange::{Ask, Reply};
 use crate::limits;
 use crate::url::{Origin, join};
 use crate::wire::Site;
@@ -70,7 +70,7 @@ impl Client {
                 return Err(Error::new(Kind::Limit, format!("the list has more than {} pages", limits::PAGES)));
             }
             let ask = Ask::new(Method::GET, url.clone()).scope(scope.to_owned());
-            let reply = wire.send(site, &ask, Content::Empty)?;
+            let (reply, bytes) = wire.get(site, &ask, limits::PAGE_BYTES, "a page of a list")?;
             if reply.status() != StatusCode::OK {
                 return Err(wire.failure(site, reply));
             }
@@ -78,7 +78,6 @@ impl Client {
             if next.as_ref() == Some(&url) {
                 return Err(Error::new(Kind::Protocol, "a page of the list names itself as the next one"));
             }
-            let bytes = reply.bytes(limits::PAGE_BYTES, "a page of a list")?;
             let page: Page = serde_json::from_slice(&bytes)
                 .map_err(|error| Error::new(Kind::Protocol, format!("a page of the list does not read: {error}")))?;
             let entries = take(page);

@@ -85,11 +85,12 @@ impl Client {
         wanted: Option<BlobDigest>,
     ) -> Result<(Descriptor, Vec<u8>), Error> {
         let wire = self.wire();
-        let reply = wire.send(site, &ask(site, Method::GET, name)?, Content::Empty)?;
+        let (reply, bytes) =
+            wire.get(site, &ask(site, Method::GET, name)?, image_limits::MANIFEST_BYTES, "a manifest")?;
         if reply.status() != StatusCode::OK {
             return Err(wire.failure(site, reply));
         }
-        read_manifest(reply, wanted)
+        read_manifest(&reply, bytes, wanted)
     }
 
     /// Asks each place until one has it. The registry itself has the last word.
@@ -140,12 +141,12 @@ fn differs(wanted: Option<BlobDigest>, got: &BlobDigest) -> Error {
 
 /// Reads a manifest from an answer and checks all that is said of it.
 pub(super) fn read_manifest(
-    reply: Reply,
+    reply: &Reply,
+    bytes: Vec<u8>,
     wanted: Option<BlobDigest>,
 ) -> Result<(Descriptor, Vec<u8>), Error> {
     let stated = reply.header(&header::CONTENT_TYPE).map(bare).unwrap_or_default().to_owned();
     let named = reply.header(&DIGEST).map(str::to_owned);
-    let bytes = reply.bytes(image_limits::MANIFEST_BYTES, "a manifest")?;
     let digest = BlobDigest::of(&bytes);
     if wanted.is_some_and(|wanted| wanted != digest) {
         return Err(differs(wanted, &digest));

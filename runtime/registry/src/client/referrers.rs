@@ -3,7 +3,7 @@
 use imgc_base::digest::BlobDigest;
 use imgc_base::reference::Reference;
 use imgc_image::manifest::media;
-use imgc_image::{Descriptor, Document, Index};
+use imgc_image::{Descriptor, Document, Index, limits as image_limits};
 use ureq::http::{HeaderName, Method, StatusCode, header};
 
 use super::Client;
@@ -11,7 +11,7 @@ use super::list::next_page;
 use super::pull::read_manifest;
 use super::site::{below, scope};
 use crate::error::{Error, Kind};
-use crate::exchange::{Ask, Content};
+use crate::exchange::Ask;
 use crate::limits;
 use crate::url::encode;
 use crate::wire::Site;
@@ -56,7 +56,7 @@ impl Client {
             let ask = Ask::new(Method::GET, url)
                 .header(header::ACCEPT, media::INDEX)
                 .scope(scope(&site.repository, "pull"));
-            let reply = wire.send(site, &ask, Content::Empty)?;
+            let (reply, bytes) = wire.get(site, &ask, limits::PAGE_BYTES, "a list of referrers")?;
             match reply.status() {
                 StatusCode::OK => {}
                 StatusCode::NOT_FOUND if count == 1 => {
@@ -71,7 +71,6 @@ impl Client {
             if count > limits::PAGES || all.len() > limits::LISTED {
                 return Err(Error::new(Kind::Limit, "too many manifests refer to it"));
             }
-            let bytes = reply.bytes(limits::PAGE_BYTES, "a list of referrers")?;
             match Document::parse(&bytes, Some(media::INDEX))? {
                 Document::Index(index) => all.extend(index.manifests),
                 Document::Manifest(_) => return Err(Error::new(Kind::Protocol, "the list of referrers is no index")),
@@ -86,13 +85,13 @@ impl Client {
         let ask = Ask::new(Method::GET, below(site, &format!("/manifests/{tag}"))?)
             .header(header::ACCEPT, media::INDEX)
             .scope(scope(&site.repository, "pull"));
-        let reply = wire.send(site, &ask, Content::Empty)?;
+        let (reply, bytes) = wire.get(site, &ask, image_limits::MANIFEST_BYTES, "an index")?;
         match reply.status() {
             StatusCode::NOT_FOUND => return Ok(None),
             StatusCode::OK => {}
             _ => return Err(wire.failure(site, reply)),
         }
-        let (descriptor, bytes) = read_manifest(reply, None)?;
+        let (descriptor, bytes) = read_manifest(&reply, bytes, None)?;
         match Document::parse(&bytes, Some(&descriptor.media_type))? {
             Document::Index(index) => Ok(Some(index)),
             Document::Manifest(_) => Err(Error::new(Kind::Protocol, format!("tag `{tag}` is no index"))),
