@@ -1,2 +1,20 @@
-//! The compiler for container images.
-fn main() {}
+//! `imgc`, the compiler for container images.
+
+mod app;
+mod command;
+mod environment;
+mod failure;
+mod progress;
+mod render;
+mod session;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A sandbox helper is this program again; it must stay single-threaded and do nothing else.
+    if imgc_sandbox::is_helper() {
+        return imgc_sandbox::helper();
+    }
+    // Before any thread exists: a process may enter a user namespace only while it is alone.
+    app::run(imgc_sandbox::enter_user_namespace)
+}

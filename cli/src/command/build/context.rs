@@ -1,0 +1,134 @@
+//! From CONTEXT and `-f` to a Dockerfile's text and a directory.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::failure::{Failure, code};
+
+/// Largest Dockerfile that is read, in bytes.
+const DOCKERFILE_BYTES: u64 = 64 << 20;
+/// Largest ignore file that is read, in bytes.
+const IGNORE_BYTES: u64 = 8 << 20;
+
+/// What a build reads.
+#[derive(Debug)]
+pub struct Input {
+    /// How messages call the Dockerfile.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// The main context; none for a Dockerfile on stdin.
+    pub context: Option<PathBuf>,
+    /// Patterns of the ignore file that belongs to it.
+    pub ignore: Vec<String>,
+}
+
+/// Finds and reads the Dockerfile and its ignore file.
+pub fn read(context: &str, file: Option<&str>) -> Result<Input, Failure> {
+    let dir = PathBuf::from(context);
+    let meta = fs_err::metadata(&dir).map_err(|error| {
+        let failure = Failure::usage(format!("there is no context `{context}`: {}", error_kind(&error)));
+        failure.help("give a directory: `imgc build -t app .`")
+    })?;
+    if !meta.is_dir() {
+        return Err(Failure::usage(format!("the context `{context}` is not a directory"))
+            .help(format!("a Dockerfile is given with `-f {context}`")));
+    }
+    let (name, text, beside) = match file {
+        Some("-") => ("stdin".to_owned(), read_text("stdin", std::io::stdin().lock())?, None),
+        Some(file) => {
+            let path = dockerfile_path(&dir, file);
+            (shown(&path), open_text(&path)?, Some(path))
+        }
+        None => {
+            let found = ["Dockerfile", "Containerfile", "dockerfile"]
+                .into_iter()
+                .map(|name| dir.join(name))
+                .find(|path| path.exists());
+            let Some(path) = found else {
+                return Err(Failure::new(code::SPEC, format!("there is no Dockerfile in `{context}`"))
+                    .help("name it: `imgc build -f FILE .`"));
+            };
+            (shown(&path), open_text(&path)?, Some(path))
+        }
+    };
+    let ignore = read_ignore(&dir, beside.as_deref())?;
+    Ok(Input { name, text, context: Some(dir), ignore })
+}
+
+/// `-f` is relative to the working directory; if nothing is there, to the context (docker does the same).
+fn dockerfile_path(context: &Path, file: &str) -> PathBuf {
+    let path = PathBuf::from(file);
+    if path.exists() || path.is_absolute() {
+        return path;
+    }
+    let inside = context.join(file);
+    if inside.exists() { inside } else { path }
+}
+
+/// `FILE.dockerignore` beside the Dockerfile wins over `.dockerignore` in the context.
+pub fn read_ignore(context: &Path, dockerfile: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let own = dockerfile.map(|path| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".dockerignore");
+        PathBuf::from(name)
+    });
+    let candidates = own.into_iter().chain([context.join(".dockerignore"), context.join(".containerignore")]);
+    for path in candidates {
+        match fs_err::File::open(&path) {
+            Ok(file) => {
+                let mut bytes = Vec::new();
+                file.take(IGNORE_BYTES + 1).read_to_end(&mut bytes)?;
+                if bytes.len() as u64 > IGNORE_BYTES {
+                    return Err(Failure::new(code::SPEC, format!("`{}` is too large", path.display())));
+                }
+                return Ok(imgc_base::ignore::parse(&bytes));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn open_text(path: &Path) -> Result<String, Failure> {
+    let file = fs_err::File::open(path).map_err(|error| {
+        Failure::new(code::SPEC, format!("cannot read `{}`: {}", path.display(), error_kind(&error)))
+    })?;
+    read_text(&path.display().to_string(), file)
+}
+
+fn read_text(name: &str, from: impl Read) -> Result<String, Failure> {
+    read_limited(name, from, DOCKERFILE_BYTES)
+}
+
+/// Reads a text of at most `limit` bytes.
+pub fn read_limited(name: &str, from: impl Read, limit: u64) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    from.take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::new(code::SPEC, format!("cannot read `{name}`: {}", error_kind(&error))))?;
+    if bytes.len() as u64 > limit {
+        return Err(Failure::new(code::SPEC, format!("`{name}` is larger than {} MiB", limit >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        Failure::new(code::SPEC, format!("`{name}` is not UTF-8 text (line {line})"))
+            .help(format!("convert it: `iconv -f LATIN1 -t UTF-8 {name}`"))
+    })
+}
+
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    text.strip_prefix("./").map_or(text.clone(), str::to_owned)
+}
+
+fn error_kind(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a directory".to_owned(),
+        _ => error.to_string(),
+    }
+}

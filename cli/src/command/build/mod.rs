@@ -1,0 +1,92 @@
+//! `imgc build`: text to graph to image.
+
+pub mod args;
+pub mod context;
+mod finish;
+pub mod options;
+pub mod outputs;
+pub mod pairs;
+pub mod prepare;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use imgc_base::event::EventSink;
+use imgc_base::reference::Reference;
+use imgc_execute::{Build, ExecuteError};
+
+pub use args::Args;
+use outputs::Output;
+use prepare::{Prepared, Request};
+
+use crate::failure::Failure;
+use crate::progress;
+use crate::session::Session;
+
+/// Builds.
+pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
+    let started = Instant::now();
+    let outputs = args.outputs.iter().map(|text| outputs::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    let tags = args.tags.iter().map(|tag| tag_reference(tag)).collect::<Result<Vec<Reference>, _>>()?;
+    let push = args.push || outputs.contains(&Output::Registry);
+    if push && tags.is_empty() {
+        return Err(Failure::usage("there is no name to push to").help("give one: `-t HOST/NAME:TAG`"));
+    }
+    let store = session.store()?;
+    let client = session.client()?;
+    let request = Request::read(&args)?;
+    let show = progress::start(&session.global);
+    let counted = Arc::new(finish::Counting::new(Arc::clone(&show)));
+    if !session.global.quiet {
+        finish::first_line(session, counted.as_ref(), &store);
+    }
+    let lease = store.begin_build()?;
+    let bases = request.bases(session, &store, client.as_ref(), counted.as_ref(), args.pull);
+    let prepared = Prepared::new(&args, &request, &bases).inspect_err(|_| show.close())?;
+    show.sources(&prepared.sources);
+    for warning in &prepared.warnings {
+        counted.emit(imgc_base::event::Event::Diagnostic(Box::new(warning.clone())));
+    }
+
+    let build = Build::new(
+        &prepared.optimised.graph,
+        &prepared.optimised.plans,
+        &store,
+        &bases,
+        &request.asked.build,
+        counted.as_ref(),
+        &session.cancel,
+        &lease,
+    );
+    let values = build.run();
+    show.close();
+    let values = values.map_err(|error: ExecuteError| Failure::build(&error, prepared.sources.clone()))?;
+    let images = imgc_execute::images(&values);
+    let Some(image) = images.first() else { return Err(Failure::new(1, "the build made no image")) };
+
+    lease.finish()?;
+    for tag in &tags {
+        store.tag(tag, &image.descriptor)?;
+    }
+    let names: Vec<String> = tags.iter().map(ToString::to_string).collect();
+    for output in &outputs {
+        outputs::write(output, image, &names, &store)?;
+    }
+    if push {
+        for tag in &tags {
+            crate::command::pull::push(&session.online()?, &store, tag, &image.descriptor, counted.as_ref())?;
+        }
+    }
+    finish::files(&args, image, &names)?;
+    finish::last_lines(session, image, &tags, &counted, started.elapsed().as_millis() as u64);
+    Ok(0)
+}
+
+/// A name for `-t`: no digest, and the implied `latest` is fine.
+fn tag_reference(text: &str) -> Result<Reference, Failure> {
+    let reference: Reference = text.parse()?;
+    if reference.digest().is_some() {
+        return Err(Failure::usage(format!("`-t {text}`: a result cannot be named by a digest")));
+    }
+    Ok(reference)
+}

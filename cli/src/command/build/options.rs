@@ -1,0 +1,293 @@
+//! From the command line to what lowering, the optimiser and the executor are asked for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use imgc_base::{Epoch, Platform};
+use imgc_execute::{BuildOptions, NamedContext, NoCache, Secret, SecretBytes};
+use imgc_image::Compression;
+
+use super::args::Args;
+use super::pairs;
+use crate::environment;
+use crate::failure::Failure;
+
+/// Everything asked for, checked.
+#[derive(Debug)]
+pub struct Asked {
+    /// For lowering.
+    pub lower: imgc_lower::Options,
+    /// For the optimiser.
+    pub optimise: imgc_optimise::Options,
+    /// For the executor.
+    pub build: BuildOptions,
+    /// Contexts by name.
+    pub contexts: Vec<(String, NamedContext)>,
+}
+
+/// Checks and translates.
+pub fn translate(args: &Args, dockerfile: &str) -> Result<Asked, Failure> {
+    if let Some((option, instead)) = args.refused.first() {
+        return Err(Failure::usage(format!("`{option}` is not supported")).help(instead));
+    }
+    let contexts = named_contexts(&args.build_contexts)?;
+    let network = match args.network.as_str() {
+        "default" | "on" | "bridge" | "host" => true,
+        "none" | "off" => false,
+        other => {
+            return Err(
+                Failure::usage(format!("`--network {other}` is not known")).help("use default, none or host")
+            );
+        }
+    };
+    let mut build_args = BTreeMap::new();
+    for text in &args.build_args {
+        let (name, value) = match text.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (text.clone(), environment::get(text)),
+        };
+        build_args.insert(name, value);
+    }
+    // Proxies of the machine are lent to steps; given as arguments they are the user's own wish.
+    let mut lent_env = environment::proxies();
+    for (name, value) in &build_args {
+        if let (true, Some(value)) = (is_proxy(name), value) {
+            lent_env.retain(|(known, _)| known != name);
+            lent_env.push((name.clone(), value.clone()));
+        }
+    }
+    let platforms = args
+        .platforms
+        .iter()
+        .map(|text| if text == "local" { Ok(Platform::host()) } else { text.parse() })
+        .collect::<Result<Vec<Platform>, _>>()
+        .map_err(|error| {
+            Failure::usage(error.to_string()).help("write it as `linux/amd64` or `linux/arm64`")
+        })?;
+    let lower = imgc_lower::Options {
+        target: args.target.clone(),
+        build_args,
+        platforms,
+        build_platform: Platform::host(),
+        labels: pairs::pairs("--label", &args.labels)?,
+        annotations: pairs::pairs("--annotation", &args.annotations)?,
+        contexts: args
+            .build_contexts
+            .iter()
+            .filter_map(|text| text.split_once('='))
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .collect(),
+        dockerfile_name: std::path::Path::new(dockerfile)
+            .file_name()
+            .map_or_else(|| "Dockerfile".to_owned(), |name| name.to_string_lossy().into_owned()),
+        ..imgc_lower::Options::default()
+    };
+    let optimise = imgc_optimise::Options {
+        level: match args.optimise {
+            0 => imgc_optimise::Level::O0,
+            1 => imgc_optimise::Level::O1,
+            _ => imgc_optimise::Level::O2,
+        },
+        squash: args.squash,
+        ..imgc_optimise::Options::default()
+    };
+    let mut allow_insecure = false;
+    for allowed in &args.allow {
+        match allowed.as_str() {
+            "security.insecure" => allow_insecure = true,
+            // RUN has the host's network anyway.
+            "network.host" => {}
+            other => {
+                return Err(Failure::usage(format!("`--allow {other}` is not known"))
+                    .help("use security.insecure or network.host"));
+            }
+        }
+    }
+    let build = BuildOptions {
+        contexts: BTreeMap::new(),
+        epoch: epoch(args.epoch)?,
+        compression: compression(&args.compress)?,
+        jobs: args.jobs.unwrap_or_else(|| BuildOptions::default().jobs).clamp(1, 512),
+        no_cache: no_cache(args),
+        network,
+        allow_insecure,
+        hosts: hosts(&args.hosts)?,
+        shm_size: args.shm_size.as_deref().map(|text| pairs::size("--shm-size", text)).transpose()?,
+        ulimits: ulimits(&args.ulimits)?,
+        lent_env,
+        secrets: secrets(&args.secrets)?,
+        ssh: agents(&args.ssh)?,
+        stat_cache: environment::cache_dir().map(|dir| dir.join("stat")),
+        records: environment::state_dir().map(|dir| dir.join("builds")),
+        git_env: environment::for_git(),
+    };
+    Ok(Asked { lower, optimise, build, contexts })
+}
+
+fn is_proxy(name: &str) -> bool {
+    matches!(
+        name.to_uppercase().as_str(),
+        "HTTP_PROXY" | "HTTPS_PROXY" | "FTP_PROXY" | "NO_PROXY" | "ALL_PROXY"
+    )
+}
+
+fn named_contexts(texts: &[String]) -> Result<Vec<(String, NamedContext)>, Failure> {
+    let mut contexts = Vec::new();
+    for text in texts {
+        let (name, value) = pairs::pair("--build-context", text)?;
+        let image =
+            ["docker-image://", "oci-layout://", "oci:"].iter().any(|scheme| value.starts_with(scheme));
+        let context = if image {
+            NamedContext::Image(value)
+        } else {
+            let dir = PathBuf::from(&value);
+            if !dir.is_dir() {
+                return Err(Failure::usage(format!(
+                    "`--build-context {text}`: `{value}` is not a directory"
+                )));
+            }
+            NamedContext::Directory(dir)
+        };
+        contexts.push((name, context));
+    }
+    Ok(contexts)
+}
+
+/// The epoch asked for by `--epoch`, else by the environment, else the format's.
+pub fn epoch(asked: Option<i64>) -> Result<Epoch, Failure> {
+    let asked = match asked {
+        Some(seconds) => Some(("--epoch", seconds.to_string())),
+        None => environment::get("SOURCE_DATE_EPOCH").map(|text| ("SOURCE_DATE_EPOCH", text)),
+    };
+    let Some((name, text)) = asked else { return Ok(Epoch::FORMAT) };
+    text.trim().parse().ok().and_then(Epoch::new).ok_or_else(|| {
+        Failure::usage(format!("{name} is `{text}`, which is no time in seconds since 1970"))
+            .help("for the last commit's time: `--epoch $(git log -1 --format=%ct)`")
+    })
+}
+
+fn compression(text: &str) -> Result<Compression, Failure> {
+    match text {
+        "gzip" => Ok(Compression::Gzip),
+        "zstd" => Ok(Compression::Zstd),
+        "none" | "uncompressed" => Ok(Compression::None),
+        other => {
+            Err(Failure::usage(format!("`--compress {other}` is not known")).help("use gzip, zstd or none"))
+        }
+    }
+}
+
+fn no_cache(args: &Args) -> NoCache {
+    if args.no_cache.iter().any(|step| step == "*") {
+        return NoCache::All;
+    }
+    let named: BTreeSet<String> = args.no_cache.iter().chain(&args.no_cache_filter).cloned().collect();
+    if named.is_empty() { NoCache::Never } else { NoCache::Only(named) }
+}
+
+fn hosts(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    texts
+        .iter()
+        .map(|text| {
+            let split = text.split_once(['=', ':']);
+            match split {
+                Some((name, address)) if !name.is_empty() => {
+                    let bare = address.trim_start_matches('[').trim_end_matches(']');
+                    if bare.parse::<std::net::IpAddr>().is_err() {
+                        return Err(Failure::usage(format!(
+                            "`--add-host {text}`: `{address}` is not an IP address"
+                        )));
+                    }
+                    Ok((name.to_owned(), bare.to_owned()))
+                }
+                _ => Err(Failure::usage(format!("`--add-host {text}` is not HOST:IP"))),
+            }
+        })
+        .collect()
+}
+
+fn ulimits(texts: &[String]) -> Result<Vec<(String, u64, u64)>, Failure> {
+    texts
+        .iter()
+        .map(|text| {
+            let bad = || Failure::usage(format!("`--ulimit {text}` is not NAME=SOFT[:HARD]"));
+            let (name, values) = text.split_once('=').ok_or_else(bad)?;
+            let (soft, hard) = values.split_once(':').unwrap_or((values, values));
+            let number = |text: &str| match text {
+                "-1" | "unlimited" => Ok(u64::MAX),
+                other => other.parse().map_err(|_| bad()),
+            };
+            Ok((name.to_owned(), number(soft)?, number(hard)?))
+        })
+        .collect()
+}
+
+fn secrets(texts: &[String]) -> Result<BTreeMap<String, Secret>, Failure> {
+    let mut secrets = BTreeMap::new();
+    for text in texts {
+        let (mut id, mut source, mut variable, mut kind) = (None, None, None, None);
+        for field in pairs::fields(text) {
+            match field.split_once('=') {
+                Some(("id", value)) => id = Some(value.to_owned()),
+                Some(("src" | "source", value)) => source = Some(PathBuf::from(value)),
+                Some(("env", value)) => variable = Some(value.to_owned()),
+                Some(("type", value)) => kind = Some(value.to_owned()),
+                _ => {
+                    return Err(Failure::usage(format!("`--secret`: `{field}` is not known"))
+                        .help("write it as `id=ID,src=FILE` or `id=ID,env=NAME`"));
+                }
+            }
+        }
+        let Some(id) = id else {
+            return Err(Failure::usage("`--secret` without `id=`").help("write it as `id=ID,src=FILE`"));
+        };
+        // Without either, the id names both, a variable first (docker).
+        let secret = match (source, variable, kind.as_deref()) {
+            (Some(path), None, None | Some("file")) => file_secret(&id, path)?,
+            (None, Some(name), None | Some("env")) => variable_secret(&id, &name)?,
+            (Some(path), None, Some("env")) => variable_secret(&id, &path.to_string_lossy())?,
+            (None, None, Some("env")) => variable_secret(&id, &id)?,
+            (None, None, None) if environment::get(&id).is_some() => variable_secret(&id, &id)?,
+            (None, None, None | Some("file")) => file_secret(&id, PathBuf::from(&id))?,
+            _ => {
+                return Err(Failure::usage(format!("`--secret id={id}`: these options do not go together"))
+                    .help("write it as `id=ID,src=FILE` or `id=ID,env=NAME`"));
+            }
+        };
+        secrets.insert(id, secret);
+    }
+    Ok(secrets)
+}
+
+fn file_secret(id: &str, path: PathBuf) -> Result<Secret, Failure> {
+    if path.is_file() || !path.exists() && path.to_string_lossy().starts_with("/dev/fd/") {
+        return Ok(Secret::File(path));
+    }
+    Err(Failure::usage(format!("`--secret id={id}`: there is no file `{}`", path.display())))
+}
+
+fn variable_secret(id: &str, name: &str) -> Result<Secret, Failure> {
+    match environment::get(name) {
+        Some(value) => Ok(Secret::Value(SecretBytes(value.into_bytes()))),
+        None => Err(Failure::usage(format!("`--secret id={id}`: the variable `{name}` is not set"))),
+    }
+}
+
+fn agents(texts: &[String]) -> Result<BTreeMap<String, PathBuf>, Failure> {
+    let mut agents = BTreeMap::new();
+    for text in texts {
+        let (id, socket) = match text.split_once('=') {
+            Some((id, path)) => (id, Some(PathBuf::from(path))),
+            None => (text.as_str(), environment::get("SSH_AUTH_SOCK").map(PathBuf::from)),
+        };
+        let Some(socket) = socket else {
+            return Err(Failure::usage(format!("`--ssh {text}`: no agent runs (SSH_AUTH_SOCK is not set)"))
+                .help("start one: `eval $(ssh-agent) && ssh-add`, or give its socket: `--ssh ID=SOCKET`"));
+        };
+        if !socket.exists() {
+            return Err(Failure::usage(format!("`--ssh {text}`: there is no socket `{}`", socket.display())));
+        }
+        agents.insert(id.to_owned(), socket);
+    }
+    Ok(agents)
+}

@@ -1,0 +1,230 @@
+//! `-o`: where a result goes besides the store.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use imgc_base::reference::Reference;
+use imgc_execute::BuiltImage;
+use imgc_image::Descriptor;
+use imgc_image::output::{self, DockerImage};
+use imgc_store::Store;
+
+use super::pairs;
+use crate::command::find;
+use crate::failure::{Failure, code};
+
+/// One output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// An OCI layout: a directory, or an archive.
+    Oci { dest: Dest, name: Option<String> },
+    /// A docker archive.
+    Docker { dest: Dest, name: Option<String> },
+    /// The root filesystem as a tar.
+    Tar(Dest),
+    /// The root filesystem as a directory.
+    Local(PathBuf),
+    /// The registry that each tag names.
+    Registry,
+    /// The store, which every build writes anyway.
+    Store,
+}
+
+/// A file, a directory or stdout.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dest {
+    /// Standard output.
+    Stdout,
+    /// A path.
+    Path(PathBuf),
+}
+
+/// Reads `-o`.
+pub fn parse(text: &str) -> Result<Output, Failure> {
+    let fields = pairs::fields(text);
+    if let [single] = fields.as_slice()
+        && !single.contains('=')
+    {
+        return Ok(if single == "-" {
+            Output::Tar(Dest::Stdout)
+        } else {
+            Output::Local(PathBuf::from(single))
+        });
+    }
+    let (mut kind, mut dest, mut name) = (None, None, None);
+    for field in &fields {
+        match field.split_once('=') {
+            Some(("type", value)) => kind = Some(value.to_owned()),
+            Some(("dest" | "output", value)) => dest = Some(value.to_owned()),
+            Some(("name", value)) => name = Some(value.to_owned()),
+            // The archive form is decided by the name of `dest`.
+            Some(("tar", "true" | "false")) => {}
+            _ => {
+                return Err(Failure::usage(format!("`-o {text}`: `{field}` is not known"))
+                    .help("write it as `type=oci|docker|tar|local|registry,dest=PATH`"));
+            }
+        }
+    }
+    let place = |dest: Option<String>| match dest.as_deref() {
+        None | Some("-") => Dest::Stdout,
+        Some(path) => Dest::Path(PathBuf::from(path)),
+    };
+    match kind.as_deref() {
+        Some("oci") => Ok(Output::Oci { dest: place(dest), name }),
+        Some("docker") => Ok(Output::Docker { dest: place(dest), name }),
+        Some("tar") => Ok(Output::Tar(place(dest))),
+        Some("local") => match dest {
+            Some(dest) => Ok(Output::Local(PathBuf::from(dest))),
+            None => Err(Failure::usage("`-o type=local` needs `dest=DIR`")),
+        },
+        Some("registry") => Ok(Output::Registry),
+        Some("image" | "store") => Ok(Output::Store),
+        Some(other) => Err(Failure::usage(format!("`-o type={other}` is not known"))
+            .help("use oci, docker, tar, local, registry or image")),
+        None => Err(Failure::usage(format!("`-o {text}` names no `type=`"))),
+    }
+}
+
+/// Writes a result.
+pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store) -> Result<(), Failure> {
+    let single = || {
+        if image.members.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::usage("this output holds one platform, but several were built")
+                .help("use `-o type=oci`, or build one `--platform`"))
+        }
+    };
+    match output {
+        Output::Store | Output::Registry => Ok(()),
+        Output::Oci { dest, name } => {
+            let names: Vec<Option<String>> = match name {
+                Some(name) => vec![Some(name.clone())],
+                None if tags.is_empty() => vec![None],
+                None => tags.iter().cloned().map(Some).collect(),
+            };
+            let roots: Vec<_> = names.into_iter().map(|name| (name, image.descriptor.clone())).collect();
+            match dest {
+                Dest::Path(path) if !is_archive(path) => output::write_layout(path, &roots, store)?,
+                dest => to_file(dest, |out| Ok(output::write_layout_archive(out, &roots, store)?))?,
+            }
+            Ok(())
+        }
+        Output::Docker { dest, name } => {
+            single()?;
+            let tags = name.clone().map_or_else(|| tags.to_vec(), |name| vec![name]);
+            let images = [DockerImage { manifest: image.descriptor.clone(), tags }];
+            to_file(dest, |out| Ok(output::write_docker_archive(out, &images, store)?))
+        }
+        Output::Tar(dest) => {
+            single()?;
+            to_file(dest, |out| Ok(output::write_root_tar(&image.tree, store, out)?))
+        }
+        Output::Local(dir) => {
+            single()?;
+            fs_err::create_dir_all(dir)?;
+            let root = imgc_image::Root::open(dir)?;
+            output::write_root_dir(&image.tree, store, &root)?;
+            Ok(())
+        }
+    }
+}
+
+/// Writes images of the store to an archive.
+pub fn save(
+    dest: &Dest,
+    format: &str,
+    images: &[(Descriptor, Vec<Reference>)],
+    store: &Store,
+) -> Result<(), Failure> {
+    if format == "oci" {
+        let roots: Vec<(Option<String>, Descriptor)> = images
+            .iter()
+            .flat_map(|(descriptor, names)| {
+                let names: Vec<Option<String>> = match names.as_slice() {
+                    [] => vec![None],
+                    names => names.iter().map(|name| Some(name.to_string())).collect(),
+                };
+                names.into_iter().map(|name| (name, descriptor.clone()))
+            })
+            .collect();
+        return to_file(dest, |out| Ok(output::write_layout_archive(out, &roots, store)?));
+    }
+    let mut members = Vec::new();
+    for (descriptor, names) in images {
+        let opened = find::open_all(store, descriptor)?;
+        let [single] = opened.as_slice() else {
+            return Err(Failure::usage("a docker archive holds images of one platform each")
+                .help("use `--format oci`"));
+        };
+        members.push(DockerImage {
+            manifest: single.descriptor.clone(),
+            tags: names.iter().map(Reference::familiar).collect(),
+        });
+    }
+    to_file(dest, |out| Ok(output::write_docker_archive(out, &members, store)?))
+}
+
+fn is_archive(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "tar")
+}
+
+/// Writes a file that appears under its name only when it is whole.
+fn to_file(dest: &Dest, write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Result<(), Failure> {
+    match dest {
+        Dest::Stdout => {
+            let stdout = std::io::stdout();
+            if std::io::IsTerminal::is_terminal(&stdout) {
+                return Err(Failure::new(code::USAGE, "an archive is not written to a terminal")
+                    .help("give `dest=FILE`, or send stdout elsewhere"));
+            }
+            let mut out = std::io::BufWriter::with_capacity(256 << 10, stdout.lock());
+            write(&mut out)?;
+            Ok(out.flush()?)
+        }
+        Dest::Path(path) => {
+            if let Ok(meta) = fs_err::metadata(path)
+                && !meta.is_file()
+            {
+                // A pipe or a device is written as it is.
+                let mut out = std::io::BufWriter::new(fs_err::OpenOptions::new().write(true).open(path)?);
+                write(&mut out)?;
+                return Ok(out.flush()?);
+            }
+            let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let temp = tempfile::Builder::new().prefix(".imgc-").tempfile_in(dir)?;
+            let mut out = std::io::BufWriter::with_capacity(256 << 10, temp.as_file());
+            write(&mut out)?;
+            out.flush()?;
+            drop(out);
+            temp.as_file().sync_data()?;
+            rustix::fs::fchmod(temp.as_file(), rustix::fs::Mode::from_raw_mode(0o644))
+                .map_err(std::io::Error::from)?;
+            temp.persist(path).map_err(|error| error.error)?;
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        let path = |text: &str| Dest::Path(PathBuf::from(text));
+        for (text, expected) in [
+            ("out", Output::Local("out".into())),
+            ("-", Output::Tar(Dest::Stdout)),
+            ("type=oci,dest=a.tar", Output::Oci { dest: path("a.tar"), name: None }),
+            ("type=docker,dest=a,name=x:1", Output::Docker { dest: path("a"), name: Some("x:1".into()) }),
+            ("type=tar", Output::Tar(Dest::Stdout)),
+            ("type=local,dest=d", Output::Local("d".into())),
+        ] {
+            assert_eq!(parse(text).unwrap(), expected, "{text}");
+        }
+        for text in ["type=local", "type=zip,dest=a", "dest=a", "type=oci,color=red"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Everything before the first step runs: read, parse, lower, optimise.
+
+use imgc_base::diagnostic::{Diagnostic, Severity};
+use imgc_base::event::EventSink;
+use imgc_base::span::SourceMap;
+use imgc_execute::{Bases, NamedContext};
+use imgc_graph::{Graph, Op, Source};
+use imgc_registry::Client;
+use imgc_store::Store;
+
+use super::args::Args;
+use super::context::{self, Input};
+use super::options::{self, Asked};
+use crate::failure::{Failure, code};
+use crate::session::Session;
+
+/// Largest graph file that is read, in bytes.
+const GRAPH_BYTES: u64 = 64 << 20;
+
+/// What is to be built, as it was asked for.
+#[derive(Debug)]
+pub struct Request {
+    /// The Dockerfile and its context.
+    pub input: Input,
+    /// The options.
+    pub asked: Asked,
+    ignores: Vec<(String, Vec<String>)>,
+}
+
+impl Request {
+    /// Reads the Dockerfile, the ignore files and the options.
+    pub fn read(args: &Args) -> Result<Self, Failure> {
+        let input = match &args.graph {
+            Some(path) => graph_input(args, path)?,
+            None => context::read(&args.context, args.file.as_deref())?,
+        };
+        let mut asked = options::translate(args, &input.name)?;
+        let mut ignores = vec![(String::new(), input.ignore.clone())];
+        if let Some(dir) = &input.context {
+            asked.build.contexts.insert(String::new(), dir.clone());
+        }
+        for (name, context) in &asked.contexts {
+            if let NamedContext::Directory(dir) = context {
+                asked.build.contexts.insert(name.clone(), dir.clone());
+                ignores.push((name.clone(), context::read_ignore(dir, None)?));
+            }
+        }
+        Ok(Self { input, asked, ignores })
+    }
+
+    /// Where base images come from. One value serves lowering and the build: what lowering found, the build brings.
+    pub fn bases<'a>(
+        &self,
+        session: &'a Session,
+        store: &'a Store,
+        client: Option<&'a Client>,
+        sink: &'a dyn EventSink,
+        refresh: bool,
+    ) -> Bases<'a> {
+        let mut bases = Bases::new(store, &session.cancel, sink);
+        if let Some(client) = client {
+            bases = bases.with_registry(client, refresh);
+        }
+        for (name, context) in &self.asked.contexts {
+            bases = bases.with_context(name, context.clone());
+        }
+        for (name, patterns) in &self.ignores {
+            bases = bases.with_ignore(name, patterns.clone());
+        }
+        bases
+    }
+}
+
+/// A graph file stands in for the Dockerfile; the context is still a directory.
+fn graph_input(args: &Args, path: &std::path::Path) -> Result<Input, Failure> {
+    let file = fs_err::File::open(path).map_err(|error| Failure::usage(error.to_string()))?;
+    let text = context::read_limited(&path.display().to_string(), file, GRAPH_BYTES)?;
+    let dir = std::path::PathBuf::from(&args.context);
+    Ok(Input { name: path.display().to_string(), text, context: Some(dir), ignore: Vec::new() })
+}
+
+/// A build that is ready to run.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The texts.
+    pub sources: SourceMap,
+    /// The graph before the optimiser.
+    pub plain: Graph,
+    /// The graph after the optimiser, and the layer plan.
+    pub optimised: imgc_optimise::Optimised,
+    /// Things to say that do not stop the build.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Prepared {
+    /// Parses, lowers, optimises.
+    pub fn new(args: &Args, request: &Request, bases: &Bases<'_>) -> Result<Self, Failure> {
+        let mut sources = SourceMap::default();
+        let (plain, warnings) = if args.graph.is_some() {
+            (from_graph(request, bases)?, Vec::new())
+        } else {
+            from_dockerfile(request, bases, &mut sources)?
+        };
+        if let Err(errors) = imgc_graph::verify::verify(&plain) {
+            let mut failure = Failure::new(code::SPEC, "the graph is wrong");
+            failure.notes = errors.iter().map(ToString::to_string).collect();
+            return Err(failure);
+        }
+        let optimised = imgc_optimise::optimise(&plain, &request.asked.optimise);
+        Ok(Self { sources, plain, optimised, warnings })
+    }
+}
+
+fn from_dockerfile(
+    request: &Request,
+    bases: &Bases<'_>,
+    sources: &mut SourceMap,
+) -> Result<(Graph, Vec<Diagnostic>), Failure> {
+    let id = sources.add(request.input.name.clone(), request.input.text.as_str());
+    let parsed = imgc_syntax::dockerfile::parse(id, &request.input.text);
+    let (errors, mut warnings): (Vec<_>, Vec<_>) =
+        parsed.diagnostics.into_iter().partition(|found| found.severity == Severity::Error);
+    if !errors.is_empty() {
+        return Err(Failure::diagnostics(errors, std::mem::take(sources)));
+    }
+    match imgc_lower::lower(&parsed.dockerfile, sources, &request.asked.lower, bases) {
+        Ok(lowered) => {
+            warnings.extend(lowered.diagnostics);
+            Ok((lowered.graph, warnings))
+        }
+        Err(diagnostics) => Err(Failure::diagnostics(diagnostics, std::mem::take(sources))),
+    }
+}
+
+/// A graph in its text form. Its images are looked for by name and must be the ones it names by digest.
+fn from_graph(request: &Request, bases: &Bases<'_>) -> Result<Graph, Failure> {
+    let graph = imgc_graph::text::parse(&request.input.text).map_err(|errors| {
+        let mut failure = Failure::new(code::SPEC, format!("`{}` is no graph", request.input.name));
+        failure.notes = errors.iter().map(ToString::to_string).collect();
+        failure
+    })?;
+    for id in graph.nodes() {
+        if let Op::Source(Source::Image { reference, digest, platform, .. }) = &graph.node(id).op {
+            let found = bases.find(reference, platform)?;
+            if found.descriptor.digest != *digest {
+                return Err(Failure::new(
+                    code::SPEC,
+                    format!("`{reference}` is not the image that the graph names"),
+                )
+                .note(format!("the graph: {digest}"))
+                .note(format!("found: {}", found.descriptor.digest)));
+            }
+        }
+    }
+    Ok(graph)
+}

@@ -1,0 +1,145 @@
+//! From what a user calls an image to the image: a name, a digest, or the start of one.
+
+use imgc_base::config::ImageConfig;
+use imgc_base::diagnostic::did_you_mean;
+use imgc_base::platform::Platform;
+use imgc_base::reference::Reference;
+use imgc_image::layout::REF_NAME;
+use imgc_image::manifest::{Document, media};
+use imgc_image::{Descriptor, Manifest, limits};
+use imgc_store::Store;
+
+use crate::failure::{Failure, code};
+
+/// An image of the store.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Its names.
+    pub names: Vec<Reference>,
+    /// Its manifest or index.
+    pub descriptor: Descriptor,
+}
+
+/// Every image of the store, each once, with all of its names; in order of names.
+pub fn all(store: &Store) -> Result<Vec<Image>, Failure> {
+    let mut images: Vec<Image> = Vec::new();
+    for descriptor in store.images()? {
+        let name: Option<Reference> = descriptor.annotations.get(REF_NAME).and_then(|name| name.parse().ok());
+        match images.iter_mut().find(|image| image.descriptor.digest == descriptor.digest) {
+            Some(image) => image.names.extend(name),
+            None => images.push(Image { names: name.into_iter().collect(), descriptor }),
+        }
+    }
+    images.sort_by(|a, b| a.names.cmp(&b.names));
+    Ok(images)
+}
+
+/// Finds one image.
+pub fn find(store: &Store, wanted: &str) -> Result<Image, Failure> {
+    let images = all(store)?;
+    let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+    if hex.len() >= 6 && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let by_id: Vec<&Image> = images
+            .iter()
+            .filter(|image| {
+                image.descriptor.digest.hex().starts_with(hex)
+                    || config_id(store, &image.descriptor).is_some_and(|id| id.starts_with(hex))
+            })
+            .collect();
+        match by_id.as_slice() {
+            [one] => return Ok((*one).clone()),
+            [] => {}
+            several => {
+                let ids: Vec<String> = several.iter().map(|image| image.descriptor.digest.short()).collect();
+                return Err(
+                    Failure::usage(format!("`{wanted}` is the start of several images")).note(ids.join(", "))
+                );
+            }
+        }
+    }
+    let reference: Reference = wanted.parse()?;
+    let found = images.iter().find(|image| {
+        image.names.iter().any(|name| match reference.digest() {
+            Some(digest) => {
+                image.descriptor.digest == digest
+                    && name.registry() == reference.registry()
+                    && name.repository() == reference.repository()
+            }
+            None => name.to_string() == reference.to_string(),
+        })
+    });
+    found.cloned().ok_or_else(|| missing(wanted, &images))
+}
+
+fn missing(wanted: &str, images: &[Image]) -> Failure {
+    let names: Vec<String> =
+        images.iter().flat_map(|image| image.names.iter().map(Reference::familiar)).collect();
+    let mut failure = Failure::new(code::FAILED, format!("there is no image `{wanted}` in the store"));
+    if let Some(near) = did_you_mean(wanted, names.iter().map(String::as_str)) {
+        failure = failure.help(format!("did you mean `{near}`?"));
+    }
+    failure.help("`imgc images` lists what there is; `imgc pull` and `imgc load` bring more")
+}
+
+fn config_id(store: &Store, descriptor: &Descriptor) -> Option<String> {
+    if !media::is_manifest(&descriptor.media_type) {
+        return None;
+    }
+    let bytes = store.read_document(&descriptor.digest, limits::MANIFEST_BYTES).ok()?;
+    match Document::parse(&bytes, None).ok()? {
+        Document::Manifest(manifest) => Some(manifest.config.digest.hex()),
+        Document::Index(_) => None,
+    }
+}
+
+/// One image's documents.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// The manifest.
+    pub descriptor: Descriptor,
+    /// Parsed.
+    pub manifest: Manifest,
+    /// Parsed.
+    pub config: ImageConfig,
+}
+
+/// Every single image behind a descriptor that is in the store: one, or those of an index.
+pub fn open_all(store: &Store, descriptor: &Descriptor) -> Result<Vec<Opened>, Failure> {
+    let bytes = store.read_document(&descriptor.digest, limits::MANIFEST_BYTES)?;
+    match Document::parse(&bytes, None)? {
+        Document::Manifest(manifest) => {
+            let bytes = store.read_document(&manifest.config.digest, limits::CONFIG_BYTES)?;
+            let config =
+                serde_json::from_slice(&bytes).map_err(|error| Failure::chain(code::FAILED, &error))?;
+            Ok(vec![Opened { descriptor: descriptor.clone(), manifest, config }])
+        }
+        Document::Index(index) => {
+            let mut opened = Vec::new();
+            for child in &index.manifests {
+                let unknown = child.platform.as_ref().is_some_and(|platform| platform.os == "unknown");
+                if !unknown && store.has_blob(&child.digest) {
+                    opened.extend(open_all(store, child)?);
+                }
+            }
+            Ok(opened)
+        }
+    }
+}
+
+/// The image for a platform, or for this machine.
+pub fn open(store: &Store, wanted: &str, platform: Option<&Platform>) -> Result<Opened, Failure> {
+    let image = find(store, wanted)?;
+    let all = open_all(store, &image.descriptor)?;
+    let fits = |opened: &&Opened, platform: &Platform| {
+        let variant = opened.config.variant.as_deref().unwrap_or_default();
+        Platform::new(&opened.config.os, &opened.config.architecture, variant) == *platform
+    };
+    let host = Platform::host();
+    let chosen = match platform {
+        Some(platform) => all.iter().find(|opened| fits(opened, platform)),
+        None => all.iter().find(|opened| fits(opened, &host)).or(all.first()),
+    };
+    chosen.cloned().ok_or_else(|| {
+        Failure::new(code::FAILED, format!("`{wanted}` is not in the store for this platform"))
+    })
+}

@@ -1,0 +1,69 @@
+//! `imgc import`: a flat root filesystem becomes an image.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use imgc_base::config::ContainerConfig;
+use imgc_base::platform::Platform;
+use imgc_base::reference::Reference;
+use imgc_execute::import;
+
+use crate::failure::{Failure, code};
+use crate::session::Session;
+
+/// Make an image of a root filesystem's tar archive
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  mmdebstrap --variant=minbase --format=tar bookworm - | imgc import - debian:bookworm")]
+pub struct Args {
+    /// The archive, plain or compressed (`-` reads stdin)
+    file: PathBuf,
+    /// The image's name
+    name: Reference,
+    /// For which platform it is (default: this machine's)
+    #[arg(long)]
+    platform: Option<Platform>,
+    /// A remark for the history
+    #[arg(short, long)]
+    message: Option<String>,
+    /// The default program, a JSON array or words
+    #[arg(long, value_name = "CMD")]
+    cmd: Option<String>,
+    /// A variable
+    #[arg(short, long, value_name = "NAME=VALUE")]
+    env: Vec<String>,
+}
+
+/// Imports.
+pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    let store = session.store()?;
+    let lease = store.begin_build()?;
+    let platform = args.platform.clone().unwrap_or_else(Platform::host);
+    let mut config = ContainerConfig { env: args.env.clone(), ..ContainerConfig::default() };
+    if let Some(text) = &args.cmd {
+        config.cmd = Some(match serde_json::from_str(text) {
+            Ok(words) => words,
+            Err(_) => text.split_whitespace().map(str::to_owned).collect(),
+        });
+    }
+    let epoch = crate::command::build::options::epoch(None)?;
+    let message = args.message.clone();
+    let descriptor = if args.file.as_os_str() == "-" {
+        import::flat(&store, std::io::stdin().lock(), &platform, config, message, epoch)
+    } else {
+        let file = fs_err::File::open(&args.file).map_err(|error| Failure::chain(code::USAGE, &error))?;
+        import::flat(
+            &store,
+            std::io::BufReader::with_capacity(256 << 10, file),
+            &platform,
+            config,
+            message,
+            epoch,
+        )
+    };
+    let descriptor = descriptor.map_err(|error| Failure::chain(code::FAILED, &error))?;
+    lease.finish()?;
+    store.tag(&args.name, &descriptor)?;
+    writeln!(std::io::stdout(), "imported {} {}", args.name.familiar(), descriptor.digest)?;
+    Ok(0)
+}

@@ -1,0 +1,181 @@
+//! `imgc run`: try an image.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use imgc_execute::container::{self, RunOptions};
+use imgc_image::Layer;
+use imgc_sandbox::{Attach, Status};
+
+use super::find;
+use crate::environment;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Run a program in an image
+///
+/// In the foreground; what it writes to its root is thrown away. The exit code is the program's.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A name or id
+    image: String,
+    /// Program and arguments instead of the image's CMD
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+    /// Throw the changes away (what happens anyway)
+    #[arg(long)]
+    rm: bool,
+    /// Set a variable; without a value it is taken from the environment
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// Variables from a file, one NAME=VALUE a line
+    #[arg(long = "env-file", value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Working directory
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// User, and group
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// Show a directory or file of this machine
+    #[arg(short, long, value_name = "SOURCE:TARGET[:ro]")]
+    volume: Vec<String>,
+    /// A directory in memory
+    #[arg(long, value_name = "TARGET")]
+    tmpfs: Vec<String>,
+    /// A port of the program; it uses this machine's network, so both numbers must be equal
+    #[arg(short, long, value_name = "PORT[:PORT]")]
+    publish: Vec<String>,
+    /// Connect stdin
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give it a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Another entrypoint; empty for none
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+    /// The root cannot be written to
+    #[arg(long = "read-only")]
+    read_only: bool,
+    /// Network: host or none
+    #[arg(long, default_value = "host", value_parser = ["host", "none"])]
+    network: String,
+    /// Name of the machine inside
+    #[arg(long)]
+    hostname: Option<String>,
+    /// Add a line to /etc/hosts
+    #[arg(long = "add-host", value_name = "HOST:IP")]
+    hosts: Vec<String>,
+}
+
+/// Docker's exit code when the run itself could not be set up.
+const RUN_FAILED: u8 = 125;
+
+/// Runs.
+pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
+    start(session, args).map_err(|mut failure| {
+        failure.code = RUN_FAILED;
+        failure
+    })
+}
+
+fn start(session: &Session, args: Args) -> Result<u8, Failure> {
+    let options = options(&args)?;
+    let store = session.store()?;
+    let opened = find::open(&store, &args.image, None)?;
+    let mut layers = Vec::new();
+    for diff_id in &opened.config.rootfs.diff_ids {
+        layers.push(Layer { diff_id: *diff_id, index: store.ensure_layer(diff_id)? });
+    }
+    let status = container::run(&store, layers, &opened.config.config, &options, &session.cancel)?;
+    Ok(match status {
+        Status::Code(code) => u8::try_from(code).unwrap_or(u8::MAX),
+        Status::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+    })
+}
+
+fn options(args: &Args) -> Result<RunOptions, Failure> {
+    for publish in &args.publish {
+        let ports = publish.trim_end_matches("/tcp");
+        let mut parts = ports.rsplitn(3, ':');
+        let (inner, outer) = (parts.next().unwrap_or_default(), parts.next());
+        if outer.is_some_and(|outer| outer != inner) {
+            return Err(Failure::usage(format!("`-p {publish}`: the program uses this machine's network"))
+                .help(format!("reach it at port {inner}, or tell the program another port")));
+        }
+    }
+    let mut env = Vec::new();
+    for file in &args.env_file {
+        for line in fs_err::read_to_string(file)?.lines() {
+            let line = line.trim_start();
+            if !line.is_empty() && !line.starts_with('#') {
+                env.extend(variable(line));
+            }
+        }
+    }
+    env.extend(args.env.iter().filter_map(|text| variable(text)));
+    let terminal = args.tty && std::io::stdout().is_terminal();
+    if args.tty && !terminal {
+        return Err(
+            Failure::usage("`-t` needs a terminal").help("leave `-t` out when the output goes elsewhere")
+        );
+    }
+    let mut hosts = Vec::new();
+    for text in &args.hosts {
+        let Some((name, address)) = text.split_once([':', '=']) else {
+            return Err(Failure::usage(format!("`--add-host {text}` is not HOST:IP")));
+        };
+        hosts.push((name.to_owned(), address.to_owned()));
+    }
+    Ok(RunOptions {
+        args: args.args.clone(),
+        entrypoint: args
+            .entrypoint
+            .as_ref()
+            .map(|text| if text.is_empty() { Vec::new() } else { vec![text.clone()] }),
+        env,
+        cwd: args.workdir.clone(),
+        user: args.user.clone(),
+        hostname: args.hostname.clone(),
+        network: args.network == "host",
+        read_only: args.read_only,
+        volumes: args.volume.iter().map(|text| volume(text)).collect::<Result<_, _>>()?,
+        tmpfs: args.tmpfs.clone(),
+        hosts,
+        attach: match (terminal, args.interactive) {
+            (true, _) => Attach::Terminal,
+            (false, true) => Attach::Inherited,
+            (false, false) => Attach::Output,
+        },
+    })
+}
+
+fn variable(text: &str) -> Option<(String, String)> {
+    match text.split_once('=') {
+        Some((name, value)) => Some((name.to_owned(), value.to_owned())),
+        None => environment::get(text).map(|value| (text.to_owned(), value)),
+    }
+}
+
+fn volume(text: &str) -> Result<(PathBuf, String, bool), Failure> {
+    let mut parts = text.split(':');
+    let (Some(source), Some(target), mode, None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(Failure::usage(format!("`-v {text}` is not SOURCE:TARGET[:ro]")));
+    };
+    let readonly = match mode {
+        None | Some("rw") => false,
+        Some("ro") => true,
+        Some(other) => {
+            return Err(Failure::usage(format!("`-v {text}`: `{other}` is not known")).help("use ro or rw"));
+        }
+    };
+    if !source.starts_with(['/', '.']) {
+        return Err(Failure::usage(format!("`-v {text}`: named volumes are not kept"))
+            .help(format!("give a directory: `-v ./{source}:{target}`")));
+    }
+    let source =
+        fs_err::canonicalize(source).map_err(|error| Failure::usage(format!("`-v {text}`: {error}")))?;
+    Ok((source, target.to_owned(), readonly))
+}
