@@ -8,6 +8,7 @@ use imgc_image::unpack::{TreeWriter, unpack};
 use imgc_image::{Compression, LayerIndex, Root};
 
 use crate::Store;
+use crate::ahead::ReadAhead;
 use crate::error::StoreError;
 use crate::layer::LayerBlob;
 use crate::stream::{HashRead, Tee};
@@ -88,7 +89,7 @@ impl Store {
 
     /// Reads an uncompressed layer to its end.
     fn unpack_stream(&self, plain: impl Read, import: &Import) -> Result<(DiffId, Unpacked), StoreError> {
-        let mut hashed = HashRead::new(plain, &self.cancel);
+        let mut hashed = HashRead::layer(plain, &self.cancel);
         let mut unpacked = Unpacked { index: LayerIndex::default(), work: None };
         unpacked.index = if import.tree {
             let work = self.work_dir("tree")?;
@@ -102,7 +103,7 @@ impl Store {
         }
         .map_err(|error| self.cancelled_or(error.into()))?;
         hashed.drain().map_err(StoreError::io("read a layer for", self.dir()))?;
-        Ok((DiffId::finish(hashed.hasher), unpacked))
+        Ok((hashed.diff_id().map_err(StoreError::io("read a layer for", self.dir()))?, unpacked))
     }
 
     fn keep_unpacked(&self, diff_id: &DiffId, unpacked: Unpacked) -> Result<(), StoreError> {
@@ -139,19 +140,20 @@ impl Store {
         into: Option<&mut TreeWriter>,
     ) -> Result<LayerIndex, StoreError> {
         let failed = || StoreError::io("read", self.dir());
-        let file = io::BufReader::with_capacity(256 << 10, self.open_blob(&blob.digest)?);
-        let mut hashed = HashRead::new(reader(file).map_err(failed())?, &self.cancel);
+        let file = self.open_blob(&blob.digest)?;
+        let open = move || reader(io::BufReader::with_capacity(256 << 10, file));
+        let mut hashed = HashRead::layer(ReadAhead::start(open).map_err(failed())?, &self.cancel);
         let index = unpack(&mut hashed, into).map_err(|error| self.cancelled_or(error.into()))?;
         hashed.drain().map_err(failed())?;
-        check_diff_id(Some(blob.diff_id), DiffId::finish(hashed.hasher))?;
+        check_diff_id(Some(blob.diff_id), hashed.diff_id().map_err(failed())?)?;
         Ok(index)
     }
 
     /// Reads a blob to its end; an error if it is damaged.
     fn check_blob(&self, digest: &BlobDigest) -> Result<(), StoreError> {
-        let mut hashed = HashRead::new(self.open_blob(digest)?, &self.cancel);
+        let mut hashed = HashRead::blob(self.open_blob(digest)?, &self.cancel);
         hashed.drain().map_err(StoreError::io("read", &self.layout().blob(digest)))?;
-        if BlobDigest::finish(hashed.hasher) == *digest { Ok(()) } else { Err(self.broken_blob(digest)?) }
+        if hashed.digest() == *digest { Ok(()) } else { Err(self.broken_blob(digest)?) }
     }
 
     /// A stream that was asked to stop fails with an error of its own: says instead that it was asked.

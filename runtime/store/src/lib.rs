@@ -29,6 +29,7 @@
 //! | [`layer`] | indexes, and the blobs of a layer |
 //! | `tree` | unpacked layers |
 //! | [`import`] | a layer from elsewhere |
+//! | `stream`, `ahead` | hashing what passes, reading ahead |
 //! | `serve` | blobs and contents for `imgc_image` |
 //! | `remake` | a layer's blob made again |
 //! | [`refs`] | names of images |
@@ -45,6 +46,7 @@
 //! Laws: nothing stands under a digest's name before its size and digest are checked; the ref is written last; a crash at
 //! any moment leaves the old or the new state; nothing that a ref or a living process uses is ever removed.
 
+mod ahead;
 pub mod blob;
 pub mod build;
 pub mod cache;

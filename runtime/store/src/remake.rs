@@ -35,10 +35,11 @@ impl Store {
             None => self.write_from_tree(diff_id, &mut out),
         };
         copied.map_err(|error| self.cancelled_or(error))?;
-        if DiffId::finish(out.hasher) != *diff_id {
+        let (made, compressor) = out.finish().map_err(failed())?;
+        if made != *diff_id {
             return Err(StoreError::NotCanonical(*diff_id));
         }
-        let (digest, size) = out.inner.finish().map_err(failed())?.commit(None)?;
+        let (digest, size) = compressor.finish().map_err(failed())?.commit(None)?;
         let media_type = compression.media_type().to_owned();
         self.note_blob(diff_id, &media_type, &digest, size)?;
         Ok(LayerBlob { diff_id: *diff_id, digest, size, media_type })

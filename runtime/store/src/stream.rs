@@ -3,49 +3,73 @@
 use std::io::{self, Read, Write};
 
 use imgc_base::Cancel;
-use imgc_base::digest::Hasher;
+use imgc_base::digest::{BlobDigest, DiffId, Hasher};
+use imgc_image::digester::Digester;
 
-/// Hashes and counts what is read, and stops when asked to.
+/// Hashes what is read, and stops when asked to.
 #[derive(Debug)]
-pub(crate) struct HashRead<R> {
+pub(crate) struct HashRead<R, H> {
     inner: R,
-    pub(crate) hasher: Hasher,
-    pub(crate) count: u64,
+    hasher: H,
     cancel: Cancel,
 }
 
-impl<R: Read> HashRead<R> {
-    pub(crate) fn new(inner: R, cancel: &Cancel) -> Self {
-        Self { inner, hasher: Hasher::new(), count: 0, cancel: cancel.clone() }
+impl<R: Read> HashRead<R, Digester> {
+    /// For the tar of a layer: hashed on a thread of its own.
+    pub(crate) fn layer(inner: R, cancel: &Cancel) -> Self {
+        Self { inner, hasher: Digester::new(), cancel: cancel.clone() }
     }
 
+    /// The layer's name.
+    pub(crate) fn diff_id(self) -> io::Result<DiffId> {
+        self.hasher.finish()
+    }
+}
+
+impl<R: Read> HashRead<R, Hasher> {
+    /// For a blob.
+    pub(crate) fn blob(inner: R, cancel: &Cancel) -> Self {
+        Self { inner, hasher: Hasher::new(), cancel: cancel.clone() }
+    }
+
+    /// The blob's name.
+    pub(crate) fn digest(self) -> BlobDigest {
+        BlobDigest::finish(self.hasher)
+    }
+}
+
+impl<R: Read, H: Write> HashRead<R, H> {
     /// Reads what is left.
     pub(crate) fn drain(&mut self) -> io::Result<()> {
         io::copy(self, &mut io::sink()).map(drop)
     }
 }
 
-impl<R: Read> Read for HashRead<R> {
+impl<R: Read, H: Write> Read for HashRead<R, H> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         stop_if(&self.cancel)?;
         let count = self.inner.read(buf)?;
-        self.hasher.update(&buf[..count]);
-        self.count += count as u64;
+        self.hasher.write_all(&buf[..count])?;
         Ok(count)
     }
 }
 
-/// Hashes what is written on its way to `inner`.
+/// Hashes what is written on its way to `inner`, as the tar of a layer.
 #[derive(Debug)]
 pub(crate) struct HashWrite<W> {
-    pub(crate) inner: W,
-    pub(crate) hasher: Hasher,
+    inner: W,
+    hasher: Digester,
     cancel: Cancel,
 }
 
 impl<W: Write> HashWrite<W> {
     pub(crate) fn new(inner: W, cancel: &Cancel) -> Self {
-        Self { inner, hasher: Hasher::new(), cancel: cancel.clone() }
+        Self { inner, hasher: Digester::new(), cancel: cancel.clone() }
+    }
+
+    /// The layer's name, and where it was written.
+    pub(crate) fn finish(self) -> io::Result<(DiffId, W)> {
+        Ok((self.hasher.finish()?, self.inner))
     }
 }
 
@@ -53,7 +77,7 @@ impl<W: Write> Write for HashWrite<W> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         stop_if(&self.cancel)?;
         let count = self.inner.write(buf)?;
-        self.hasher.update(&buf[..count]);
+        self.hasher.write_all(&buf[..count])?;
         Ok(count)
     }
 

@@ -113,9 +113,9 @@ impl Store {
             }
             if depth == Depth::Full {
                 let file = std::fs::File::open(&path).map_err(StoreError::io("open", &path))?;
-                let mut hashed = HashRead::new(file, &self.cancel);
+                let mut hashed = HashRead::blob(file, &self.cancel);
                 hashed.drain().map_err(|e| self.cancelled_or(StoreError::io("read", &path)(e)))?;
-                if BlobDigest::finish(hashed.hasher) != digest {
+                if hashed.digest() != digest {
                     return Ok(wrong("its bytes have another digest"));
                 }
             }
