@@ -148,7 +148,7 @@ impl Blobs for Layout {
 
 /// The name that an entry of `index.json` gives its image.
 pub fn name_of(root: &Descriptor) -> Option<&str> {
-    root.annotations.get(REF_NAME).or_else(|| root.annotations.get(CONTAINERD_NAME)).map(String::as_str)
+    root.annotations.get(CONTAINERD_NAME).or_else(|| root.annotations.get(REF_NAME)).map(String::as_str)
 }
 
 /// The path of a blob in a layout.

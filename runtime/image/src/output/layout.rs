@@ -8,6 +8,7 @@ use std::path::Path;
 
 use imgc_base::digest::{BlobDigest, FileDigest};
 use imgc_base::path::ImagePath;
+use imgc_base::reference::Reference;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -100,14 +101,30 @@ pub(super) fn json(value: &impl serde::Serialize, what: &str) -> Result<Vec<u8>,
 }
 
 /// Adds an image to an index under a name; whoever had the name loses it.
+///
+/// As docker and `BuildKit` do, `ref.name` holds the tag alone, which is what `skopeo` and `umoci` ask for, and the
+/// whole name stands beside it. Of two images with one tag, the later has the tag.
 pub(super) fn add(index: &mut Index, name: Option<&str>, descriptor: &Descriptor) {
     index.media_type.get_or_insert_with(|| media::INDEX.to_owned());
     let mut root = descriptor.clone();
     root.annotations.remove(layout::REF_NAME);
+    root.annotations.remove(layout::CONTAINERD_NAME);
     match name {
         Some(name) => {
-            root.annotations.insert(layout::REF_NAME.to_owned(), name.to_owned());
             index.manifests.retain(|old| layout::name_of(old) != Some(name));
+            let full = name.parse::<Reference>().ok().filter(|_| name.contains('/'));
+            let tag = full.as_ref().map_or(Some(name), Reference::tag);
+            if full.is_some() {
+                root.annotations.insert(layout::CONTAINERD_NAME.to_owned(), name.to_owned());
+            }
+            if let Some(tag) = tag {
+                for old in &mut index.manifests {
+                    if old.annotations.get(layout::REF_NAME).is_some_and(|taken| taken == tag) {
+                        old.annotations.remove(layout::REF_NAME);
+                    }
+                }
+                root.annotations.insert(layout::REF_NAME.to_owned(), tag.to_owned());
+            }
         }
         None => {
             index.manifests.retain(|old| layout::name_of(old).is_some() || old.digest != root.digest);
