@@ -44,6 +44,7 @@ impl<W: Write> Write for Tee<W> {
 }
 
 /// Wall clock and processor time.
+#[derive(Clone, Copy)]
 struct Clock(Instant, f64);
 
 impl Clock {
@@ -105,8 +106,8 @@ fn main() {
         report(&format!("index of {name}"), sink.bytes, start);
 
         let tree = dir.join("tree");
-        drop(std::fs::remove_dir_all(&tree));
-        std::fs::create_dir(&tree).unwrap();
+        fs_err::remove_dir_all(&tree).ok();
+        fs_err::create_dir(&tree).unwrap();
         let start = Clock::start();
         let mut read = scan::HashingReader::new(
             reader(BufReader::with_capacity(256 << 10, File::open(&blob).unwrap())).unwrap(),
@@ -118,7 +119,7 @@ fn main() {
 
 fn report(what: &str, bytes: u64, start: Clock) {
     let (seconds, cpu) = (start.0.elapsed().as_secs_f64(), cpu() - start.1);
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let status = fs_err::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "for people")]
     let rate = bytes as f64 / seconds / f64::from(1 << 20);
@@ -141,7 +142,7 @@ fn generate(source: &Path, files: usize, bytes: usize) {
     for number in 0..files {
         let dir = source.join(format!("d{:03}", number / 100));
         if number % 100 == 0 {
-            std::fs::create_dir_all(&dir).unwrap();
+            fs_err::create_dir_all(&dir).unwrap();
         }
         // One in fifty has half of all bytes.
         let size = if number % 50 == 0 { mean * 25 } else { mean / 2 + random() as usize % 100 };
@@ -149,13 +150,13 @@ fn generate(source: &Path, files: usize, bytes: usize) {
         while content.len() < size {
             match number % 4 {
                 0 | 1 => {
-                    content.extend_from_slice(format!("fn item_{}() {{ }}\n", random() % 5000).as_bytes())
+                    content.extend_from_slice(format!("fn item_{}() {{ }}\n", random() % 5000).as_bytes());
                 }
                 2 => content.extend_from_slice(&random().to_le_bytes()),
                 _ => content.extend_from_slice(&[0; 64]),
             }
         }
         content.truncate(size);
-        std::fs::write(dir.join(format!("file-{number:06}")), content).unwrap();
+        fs_err::write(dir.join(format!("file-{number:06}")), content).unwrap();
     }
 }

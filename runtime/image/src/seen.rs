@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imgc_base::digest::FileDigest;
-use imgc_base::path::ImagePath;
+use imgc_base::path::{ImagePath, MAX_PATH};
 
 use crate::entry::{Entry, Kind, Meta};
 use crate::error::ImageError;
@@ -92,6 +92,11 @@ impl Seen {
                 Kind::Dir { opaque }
             }
             MemberKind::Symlink(target) => {
+                if target.is_empty() || target.len() >= MAX_PATH {
+                    return Err(ImageError::Tar(format!(
+                        "the target of the symbolic link `{path}` is no path"
+                    )));
+                }
                 meta.mode = LINK_MODE;
                 Kind::Symlink { target: target.clone() }
             }

@@ -124,6 +124,10 @@ impl<R: Read> TarReader<R> {
         let broken = |what: &str| ImageError::Tar(what.to_owned());
         let name = match extended.path {
             Some(path) => path,
+            None if is_star(header.as_bytes()) && !header.as_bytes()[345..476].contains(&0) => {
+                // In star's form times follow the prefix, which ustar would take for more of the name.
+                return Err(broken("a name in the form of star fills its field"));
+            }
             None => header.path_bytes().into_owned(),
         };
         let link = match extended.link {
@@ -135,7 +139,7 @@ impl<R: Read> TarReader<R> {
             let number = |field: io::Result<Option<u32>>| field.ok().flatten().unwrap_or(0);
             Ok((number(header.device_major()), number(header.device_minor())))
         };
-        let kind = match header.entry_type().as_byte() {
+        let kind = match raw[156] {
             0 if name.ends_with(b"/") => MemberKind::Dir,
             0 | b'0' | b'7' => MemberKind::File,
             b'1' => MemberKind::Hardlink(link),
@@ -263,6 +267,11 @@ impl<R: Read> Read for TarReader<R> {
         self.left -= count as u64;
         Ok(count)
     }
+}
+
+/// True for a header in the form that star writes; Go tells it apart in the same way.
+fn is_star(block: &[u8; 512]) -> bool {
+    &block[257..263] == b"ustar\0" && &block[508..] == b"tar\0"
 }
 
 /// Octal digits, or base 256 if the first bit is set (GNU); Go's `parseNumeric`.

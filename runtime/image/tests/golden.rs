@@ -176,8 +176,12 @@ fn cases() -> Vec<Case> {
 #[test]
 fn format_1_digests() {
     let now = cases();
-    let shown: String =
-        now.iter().map(|(what, digest)| format!("    (\"{what}\", \"{digest}\"),\n")).collect();
+    let lines: Vec<String> =
+        now.iter().map(|(what, digest)| format!("    (\"{what}\", \"{digest}\"),")).collect();
+    let shown = lines.join(
+        "
+",
+    );
     let pinned: Vec<Case> = GOLDEN.iter().map(|(what, digest)| ((*what).into(), (*digest).into())).collect();
     for (now, then) in now.iter().zip(&pinned) {
         assert_eq!(now, then, "now it would be:\n{shown}");
