@@ -94,7 +94,13 @@ impl Wire<'_> {
     }
 
     /// Gets a document of limited size. Its bytes come with an answer of status 200 only.
-    pub(crate) fn get(&self, site: &Site, ask: &Ask, limit: u64, what: &str) -> Result<(Reply, Vec<u8>), Error> {
+    pub(crate) fn get(
+        &self,
+        site: &Site,
+        ask: &Ask,
+        limit: u64,
+        what: &str,
+    ) -> Result<(Reply, Vec<u8>), Error> {
         let tell = |text: &str| self.tell(text);
         retry(&*self.config.clock, self.cancel, &tell, || {
             let mut reply = match self.once(site, ask, Content::Empty)? {

@@ -148,7 +148,9 @@ pub(crate) fn parse(text: &str) -> Result<Uri, Error> {
         return Err(Error::new(Kind::Refused, "an address holds a user name or password"));
     }
     let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
-    if !port.is_empty() && port.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()).is_none_or(|port| port == 0) {
+    if !port.is_empty()
+        && port.strip_prefix(':').and_then(|port| port.parse::<u16>().ok()).is_none_or(|port| port == 0)
+    {
         return Err(bad("its port is no number"));
     }
     Ok(url)

@@ -46,12 +46,12 @@ impl Client {
     /// Checks an account at its registry and keeps it.
     pub fn login(&self, registry: &str, credential: &Credential) -> Result<Saved, Error> {
         let config = self.config().clone().with_credential(registry, credential.clone());
-        Self::cancellable(config, self.cancel.clone())
-            .ping(registry)
-            .map_err(|error| match error.kind() {
+        Self::cancellable(config, self.cancel.clone()).ping(registry).map_err(|error| {
+            match error.kind() {
                 Kind::Unauthorized => error.with_help("check the user name and the password or token"),
                 _ => error,
-            })?;
+            }
+        })?;
         self.config().save_login(registry, credential)
     }
 
@@ -77,7 +77,9 @@ impl Client {
                     .map(|name| Found { name, description: String::new(), stars: 0, official: false })
                     .collect())
             }
-            Err(error) if matches!(error.kind(), Kind::Network | Kind::Tls | Kind::Cancelled | Kind::Refused) => {
+            Err(error)
+                if matches!(error.kind(), Kind::Network | Kind::Tls | Kind::Cancelled | Kind::Refused) =>
+            {
                 Err(error)
             }
             Err(error) => {
@@ -112,8 +114,9 @@ impl Client {
         if reply.status() != StatusCode::OK {
             return Err(wire.failure(site, reply));
         }
-        let answer: Answer = serde_json::from_slice(&bytes)
-            .map_err(|error| Error::new(Kind::Protocol, format!("the list of results does not read: {error}")))?;
+        let answer: Answer = serde_json::from_slice(&bytes).map_err(|error| {
+            Error::new(Kind::Protocol, format!("the list of results does not read: {error}"))
+        })?;
         let found = answer.results.into_iter().take(limit).map(|one| Found {
             name: clean(&one.name),
             description: clean(&one.description.unwrap_or_default()),

@@ -228,7 +228,10 @@ fn finish(site: &Site, wanted: &Descriptor, progress: &Progress) -> Result<(), E
     if let Some(hasher) = &progress.hasher {
         let got = BlobDigest::finish(hasher.clone());
         if got != wanted.digest {
-            return Err(Error::new(Kind::DigestMismatch, format!("`{}` sent other bytes ({got})", site.registry)));
+            return Err(Error::new(
+                Kind::DigestMismatch,
+                format!("`{}` sent other bytes ({got})", site.registry),
+            ));
         }
     }
     Ok(())

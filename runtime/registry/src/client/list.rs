@@ -27,12 +27,18 @@ impl Client {
     /// The tags of a repository, in the registry's order.
     pub fn tags(&self, reference: &Reference) -> Result<Vec<String>, Error> {
         let doing = |error: Error| {
-            error.doing(format!("failed to list the tags of `{}/{}`", reference.registry(), reference.repository()))
+            error.doing(format!(
+                "failed to list the tags of `{}/{}`",
+                reference.registry(),
+                reference.repository()
+            ))
         };
         let site = self.main_site(reference).map_err(doing)?;
         let url = below(&site, &format!("/tags/list?n={PAGE}")).map_err(doing)?;
         let tag = |text: &str| {
-            text.len() <= 128 && !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+            text.len() <= 128
+                && !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
         self.pages(&site, url, &scope(&site.repository, "pull"), |page| page.tags.unwrap_or_default(), &tag)
             .map_err(doing)
@@ -48,7 +54,8 @@ impl Client {
                 && !text.is_empty()
                 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-/".contains(&b))
         };
-        self.pages(&site, url, "registry:catalog:*", |page| page.repositories.unwrap_or_default(), &name).map_err(doing)
+        self.pages(&site, url, "registry:catalog:*", |page| page.repositories.unwrap_or_default(), &name)
+            .map_err(doing)
     }
 
     /// Follows `Link: <...>; rel="next"`. Names that are no names are left out, so that they never reach a terminal.
@@ -67,7 +74,10 @@ impl Client {
         while let Some(url) = next {
             count += 1;
             if count > limits::PAGES {
-                return Err(Error::new(Kind::Limit, format!("the list has more than {} pages", limits::PAGES)));
+                return Err(Error::new(
+                    Kind::Limit,
+                    format!("the list has more than {} pages", limits::PAGES),
+                ));
             }
             let ask = Ask::new(Method::GET, url.clone()).scope(scope.to_owned());
             let (reply, bytes) = wire.get(site, &ask, limits::PAGE_BYTES, "a page of a list")?;
@@ -78,13 +88,17 @@ impl Client {
             if next.as_ref() == Some(&url) {
                 return Err(Error::new(Kind::Protocol, "a page of the list names itself as the next one"));
             }
-            let page: Page = serde_json::from_slice(&bytes)
-                .map_err(|error| Error::new(Kind::Protocol, format!("a page of the list does not read: {error}")))?;
+            let page: Page = serde_json::from_slice(&bytes).map_err(|error| {
+                Error::new(Kind::Protocol, format!("a page of the list does not read: {error}"))
+            })?;
             let entries = take(page);
             let before = entries.len();
             all.extend(entries.into_iter().filter(|entry| valid(entry)));
             if all.len() > limits::LISTED {
-                return Err(Error::new(Kind::Limit, format!("the list has more than {} entries", limits::LISTED)));
+                return Err(Error::new(
+                    Kind::Limit,
+                    format!("the list has more than {} entries", limits::LISTED),
+                ));
             }
             if before == 0 {
                 break;

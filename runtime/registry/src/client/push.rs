@@ -52,7 +52,12 @@ const MANIFESTS: usize = 1000;
 
 impl Client {
     /// Pushes a manifest or index under the reference's tag or digest.
-    pub fn push_manifest(&self, reference: &Reference, kind: &str, bytes: &[u8]) -> Result<Descriptor, Error> {
+    pub fn push_manifest(
+        &self,
+        reference: &Reference,
+        kind: &str,
+        bytes: &[u8],
+    ) -> Result<Descriptor, Error> {
         let doing = |error: Error| error.doing(format!("failed to push `{reference}`"));
         let site = self.main_site(reference).map_err(doing)?;
         self.put_manifest(&site, &name(reference), kind, bytes).map_err(doing)
@@ -118,7 +123,8 @@ impl Client {
         blobs: &dyn Blobs,
         from: &[String],
     ) -> Result<PushReport, Error> {
-        self.push_all(reference, root, blobs, from).map_err(|error| error.doing(format!("failed to push `{reference}`")))
+        self.push_all(reference, root, blobs, from)
+            .map_err(|error| error.doing(format!("failed to push `{reference}`")))
     }
 
     fn push_all(
@@ -194,7 +200,8 @@ impl Client {
             Document::Manifest(manifest) => {
                 for blob in manifest.layers.iter().chain([&manifest.config]) {
                     // Layers that may not be distributed stay where their `urls` say.
-                    let foreign = blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
+                    let foreign =
+                        blob.media_type.contains("foreign") || blob.media_type.contains("nondistributable");
                     if !foreign {
                         parts.blobs.insert(blob.digest, blob.clone());
                     }
@@ -263,9 +270,14 @@ fn is_missing(error: &std::io::Error) -> bool {
 fn read_document(blobs: &dyn Blobs, descriptor: &Descriptor) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     let from = blobs.open(&descriptor.digest).map_err(Error::local("read a manifest"))?;
-    from.take(image_limits::MANIFEST_BYTES + 1).read_to_end(&mut bytes).map_err(Error::local("read a manifest"))?;
+    from.take(image_limits::MANIFEST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Error::local("read a manifest"))?;
     if BlobDigest::of(&bytes) != descriptor.digest {
-        return Err(Error::new(Kind::DigestMismatch, format!("manifest {} is broken here", descriptor.digest)));
+        return Err(Error::new(
+            Kind::DigestMismatch,
+            format!("manifest {} is broken here", descriptor.digest),
+        ));
     }
     Ok(bytes)
 }

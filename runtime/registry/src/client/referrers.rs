@@ -73,7 +73,9 @@ impl Client {
             }
             match Document::parse(&bytes, Some(media::INDEX))? {
                 Document::Index(index) => all.extend(index.manifests),
-                Document::Manifest(_) => return Err(Error::new(Kind::Protocol, "the list of referrers is no index")),
+                Document::Manifest(_) => {
+                    return Err(Error::new(Kind::Protocol, "the list of referrers is no index"));
+                }
             }
         }
         Ok(all)

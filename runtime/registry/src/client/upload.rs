@@ -98,7 +98,8 @@ impl Client {
     /// True if the repository has a blob.
     pub fn has_blob(&self, reference: &Reference, wanted: &Descriptor) -> Result<bool, Error> {
         let site = self.main_site(reference)?;
-        self.has(&site, wanted, "pull").map_err(|error| error.doing(format!("failed to look for {}", wanted.digest)))
+        self.has(&site, wanted, "pull")
+            .map_err(|error| error.doing(format!("failed to look for {}", wanted.digest)))
     }
 
     fn has(&self, site: &Site, wanted: &Descriptor, actions: &str) -> Result<bool, Error> {
@@ -152,10 +153,12 @@ impl Client {
     /// Mounts a blob from another repository of the same registry. False if that is not possible.
     pub fn mount(&self, reference: &Reference, wanted: &Descriptor, from: &str) -> Result<bool, Error> {
         let site = self.main_site(reference)?;
-        let begun = self.mount_at(&site, wanted, from).map_err(|error| error.doing("failed to mount a blob"))?;
+        let begun =
+            self.mount_at(&site, wanted, from).map_err(|error| error.doing("failed to mount a blob"))?;
         if let Some(session) = &begun {
             // An upload that nobody finishes is taken back; registries also forget them by themselves.
-            let ask = Ask::new(Method::DELETE, session.url.clone()).scope(scope(&site.repository, "pull,push"));
+            let ask =
+                Ask::new(Method::DELETE, session.url.clone()).scope(scope(&site.repository, "pull,push"));
             drop(self.wire().once(&site, &ask, Content::Empty));
         }
         Ok(begun.is_none())
@@ -237,21 +240,28 @@ impl Client {
     ) -> Result<Outcome<Option<Step>>, Error> {
         let wire = self.wire();
         let finish = |url: &Uri| with_query(url, "digest", &wanted.digest.to_string());
-        let ask = |method: Method, url: Uri| Ask::new(method, url).scope(scope(&site.repository, "pull,push"));
+        let ask =
+            |method: Method, url: Uri| Ask::new(method, url).scope(scope(&site.repository, "pull,push"));
         let reply = match step {
-            Step::Begin => wire.once(site, &ask(Method::POST, below(site, "/blobs/uploads/")?), Content::Empty)?,
+            Step::Begin => {
+                wire.once(site, &ask(Method::POST, below(site, "/blobs/uploads/")?), Content::Empty)?
+            }
             Step::Whole(session) => {
                 let ask = ask(Method::PUT, finish(&session.url)?);
                 self.stream(site, &ask, wanted, source, 0, wanted.size)?
             }
-            Step::Where(session) => wire.once(site, &ask(Method::GET, session.url.clone()), Content::Empty)?,
+            Step::Where(session) => {
+                wire.once(site, &ask(Method::GET, session.url.clone()), Content::Empty)?
+            }
             Step::Part(session, offset) => {
                 let size = session.chunk.min(wanted.size - offset);
                 let range = format!("{offset}-{}", offset + size - 1);
                 let ask = ask(Method::PATCH, session.url.clone()).header(header::CONTENT_RANGE, range);
                 self.stream(site, &ask, wanted, source, *offset, size)?
             }
-            Step::Close(session) => wire.once(site, &ask(Method::PUT, finish(&session.url)?), Content::Empty)?,
+            Step::Close(session) => {
+                wire.once(site, &ask(Method::PUT, finish(&session.url)?), Content::Empty)?
+            }
         };
         let reply = match reply {
             Outcome::Done(reply) => reply,
@@ -292,7 +302,8 @@ impl Client {
                 let sent = offset + session.chunk.min(wanted.size - offset);
                 let session = self.session(site, &reply, Some(session))?;
                 // A registry may have kept less than it was sent, never more.
-                let there = there(&reply).map_or(sent, |there| if there > *offset { there.min(sent) } else { sent });
+                let there =
+                    there(&reply).map_or(sent, |there| if there > *offset { there.min(sent) } else { sent });
                 next(from(session, there))
             }
             // Too much at once.
@@ -353,7 +364,11 @@ impl Client {
         let origin = Origin::of(&url);
         let url = if origin == site.origin {
             url
-        } else if site.origin.https && !origin.https && origin.host == site.origin.host && url.port().is_none() {
+        } else if site.origin.https
+            && !origin.https
+            && origin.host == site.origin.host
+            && url.port().is_none()
+        {
             // A registry behind a proxy that does not know that it is reached by HTTPS.
             site.origin.url(url.path_and_query().map_or("/", |path| path.as_str()))?
         } else if origin.https
@@ -400,9 +415,10 @@ impl<R: Read> Read for Part<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = match self.inner.read(buffer) {
             // The HTTP library would wait for ever for what does not come.
-            Ok(0) if self.left > 0 && !buffer.is_empty() => {
-                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the blob is shorter than its descriptor says"))
-            }
+            Ok(0) if self.left > 0 && !buffer.is_empty() => Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the blob is shorter than its descriptor says",
+            )),
             other => other,
         };
         match count {

@@ -28,8 +28,15 @@ impl Seen {
 
     /// Everything of it as one text, to search in.
     pub fn text(&self) -> String {
-        let headers: Vec<String> = self.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
-        format!("{} {}\n{}\n{}", self.method, self.path, headers.join("\n"), String::from_utf8_lossy(&self.body))
+        let headers: Vec<String> =
+            self.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        format!(
+            "{} {}\n{}\n{}",
+            self.method,
+            self.path,
+            headers.join("\n"),
+            String::from_utf8_lossy(&self.body)
+        )
     }
 }
 
@@ -135,7 +142,11 @@ impl Drop for Server {
 }
 
 /// Answers one request. True if the connection stays.
-fn serve(stream: &TcpStream, answer: &dyn Fn(&mut Seen) -> Answer, record: &dyn Fn(Seen)) -> std::io::Result<bool> {
+fn serve(
+    stream: &TcpStream,
+    answer: &dyn Fn(&mut Seen) -> Answer,
+    record: &dyn Fn(Seen),
+) -> std::io::Result<bool> {
     let mut from = BufReader::with_capacity(1, stream);
     let mut line = String::new();
     if from.read_line(&mut line)? == 0 {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CANARY, Case, MANIFEST_URL, REFRESH, REG, TOKEN, TOKENS, check, count, get_manifest, gives_token, manifest,
-    manifest_answer, wants_token,
+    CANARY, Case, MANIFEST_URL, REFRESH, REG, TOKEN, TOKENS, check, count, get_manifest, gives_token,
+    manifest, manifest_answer, wants_token,
 };
 use crate::testing::{Answer, World};
 use crate::{Credential, Kind, Secret, Settings};
@@ -118,56 +118,118 @@ fn tokens() {
 #[test]
 fn realms() {
     check(vec![
-        Case::new("without encryption", |world| {
-            with_realm(world, "http://auth.reg.test/token");
-            world.on("GET http://auth.reg.test/token", [gives_token()]);
-        }, Err(Kind::Refused)).then(|world| assert_eq!(world.seen().len(), 1)),
-        Case::new("somebody else's", |world| {
-            with_realm(world, "https://evil.test/token");
-            world.on("GET https://evil.test/token", [gives_token()]);
-        }, Err(Kind::Refused)).then(|world| assert_eq!(world.seen().len(), 1)),
-        Case::new("somebody else's with a similar name", |world| {
-            with_realm(world, "https://reg.test.evil.example/token");
-        }, Err(Kind::Refused)),
-        Case::new("somebody else's, without an account", |world| {
-            with_realm(world, "https://tokens.other.test/token");
-            world.on("GET https://tokens.other.test/token", [Answer::new(200).body(br#"{"token":"x"}"#)]);
-        }, Ok(manifest())).config(|mut config| { config.given.clear(); config }),
-        Case::new("this machine", |world| {
-            with_realm(world, "https://127.0.0.1/token");
-            world.on("GET https://127.0.0.1/token", [gives_token()]);
-        }, Err(Kind::Refused)).config(|mut config| { config.given.clear(); config })
-            .then(|world| assert_eq!(world.seen().len(), 1)),
-        Case::new("the cloud's metadata", |world| {
-            with_realm(world, "https://169.254.169.254/token");
-            world.on("GET https://169.254.169.254/token", [gives_token()]);
-        }, Err(Kind::Refused)).config(|mut config| { config.given.clear(); config }),
-        Case::new("a name that leads inwards", |world| {
-            world.serve_at("https://inner.reg.test", Some("10.0.0.7".parse().unwrap()));
-            with_realm(world, "https://inner.reg.test/token");
-            world.on("GET https://inner.reg.test/token", [gives_token()]);
-        }, Err(Kind::Refused)),
+        Case::new(
+            "without encryption",
+            |world| {
+                with_realm(world, "http://auth.reg.test/token");
+                world.on("GET http://auth.reg.test/token", [gives_token()]);
+            },
+            Err(Kind::Refused),
+        )
+        .then(|world| assert_eq!(world.seen().len(), 1)),
+        Case::new(
+            "somebody else's",
+            |world| {
+                with_realm(world, "https://evil.test/token");
+                world.on("GET https://evil.test/token", [gives_token()]);
+            },
+            Err(Kind::Refused),
+        )
+        .then(|world| assert_eq!(world.seen().len(), 1)),
+        Case::new(
+            "somebody else's with a similar name",
+            |world| {
+                with_realm(world, "https://reg.test.evil.example/token");
+            },
+            Err(Kind::Refused),
+        ),
+        Case::new(
+            "somebody else's, without an account",
+            |world| {
+                with_realm(world, "https://tokens.other.test/token");
+                world.on("GET https://tokens.other.test/token", [Answer::new(200).body(br#"{"token":"x"}"#)]);
+            },
+            Ok(manifest()),
+        )
+        .config(|mut config| {
+            config.given.clear();
+            config
+        }),
+        Case::new(
+            "this machine",
+            |world| {
+                with_realm(world, "https://127.0.0.1/token");
+                world.on("GET https://127.0.0.1/token", [gives_token()]);
+            },
+            Err(Kind::Refused),
+        )
+        .config(|mut config| {
+            config.given.clear();
+            config
+        })
+        .then(|world| assert_eq!(world.seen().len(), 1)),
+        Case::new(
+            "the cloud's metadata",
+            |world| {
+                with_realm(world, "https://169.254.169.254/token");
+                world.on("GET https://169.254.169.254/token", [gives_token()]);
+            },
+            Err(Kind::Refused),
+        )
+        .config(|mut config| {
+            config.given.clear();
+            config
+        }),
+        Case::new(
+            "a name that leads inwards",
+            |world| {
+                world.serve_at("https://inner.reg.test", Some("10.0.0.7".parse().unwrap()));
+                with_realm(world, "https://inner.reg.test/token");
+                world.on("GET https://inner.reg.test/token", [gives_token()]);
+            },
+            Err(Kind::Refused),
+        ),
         Case::new("no address", |world| with_realm(world, "token"), Err(Kind::Protocol)),
         Case::new("another scheme", |world| with_realm(world, "file:///etc/passwd"), Err(Kind::Protocol)),
-        Case::new("with an account inside", |world| with_realm(world, "https://a:b@auth.reg.test/"), Err(Kind::Protocol)),
-        Case::new("the token server leads elsewhere", |world| {
-            usual(world, [wants_token(), manifest_answer()]);
-            world.on(TOKEN_URL, [Answer::new(302).header("Location", "https://evil.test/t")]);
-            world.on("GET https://evil.test/t", [Answer::new(200).body(br#"{"token":"anonymous-one"}"#)]);
-        }, Ok(manifest())),
-        Case::new("the token server leads out of encryption", |world| {
-            usual(world, [wants_token()]);
-            world.on(TOKEN_URL, [Answer::new(302).header("Location", "http://auth.reg.test/t")]);
-            world.on("GET http://auth.reg.test/t", [gives_token()]);
-        }, Err(Kind::Refused)),
-        Case::new("the token server leads inwards", |world| {
-            usual(world, [wants_token()]);
-            world.on(TOKEN_URL, [Answer::new(302).header("Location", "https://192.168.0.1/t")]);
-        }, Err(Kind::Refused)),
-        Case::new("the token server leads in a circle", |world| {
-            usual(world, [wants_token()]);
-            world.on(TOKEN_URL, [Answer::new(302).header("Location", "/token")]);
-        }, Err(Kind::Limit)),
+        Case::new(
+            "with an account inside",
+            |world| with_realm(world, "https://a:b@auth.reg.test/"),
+            Err(Kind::Protocol),
+        ),
+        Case::new(
+            "the token server leads elsewhere",
+            |world| {
+                usual(world, [wants_token(), manifest_answer()]);
+                world.on(TOKEN_URL, [Answer::new(302).header("Location", "https://evil.test/t")]);
+                world.on("GET https://evil.test/t", [Answer::new(200).body(br#"{"token":"anonymous-one"}"#)]);
+            },
+            Ok(manifest()),
+        ),
+        Case::new(
+            "the token server leads out of encryption",
+            |world| {
+                usual(world, [wants_token()]);
+                world.on(TOKEN_URL, [Answer::new(302).header("Location", "http://auth.reg.test/t")]);
+                world.on("GET http://auth.reg.test/t", [gives_token()]);
+            },
+            Err(Kind::Refused),
+        ),
+        Case::new(
+            "the token server leads inwards",
+            |world| {
+                usual(world, [wants_token()]);
+                world.on(TOKEN_URL, [Answer::new(302).header("Location", "https://192.168.0.1/t")]);
+            },
+            Err(Kind::Refused),
+        ),
+        Case::new(
+            "the token server leads in a circle",
+            |world| {
+                usual(world, [wants_token()]);
+                world.on(TOKEN_URL, [Answer::new(302).header("Location", "/token")]);
+            },
+            Err(Kind::Limit),
+        ),
     ]);
 }
 
@@ -188,54 +250,132 @@ fn a_realm_that_the_user_trusts() {
 #[test]
 fn schemes() {
     check(vec![
-        Case::new("Basic", |world| {
-            world.on(MANIFEST_URL, [challenge("Basic realm=\"x\""), manifest_answer()]);
-        }, Ok(manifest())).then(|world| assert_eq!(shown_to(world, REG), [format!("Basic {}", super::CANARY_64)])),
-        Case::new("a wrong password is tried once", |world| { world.on(MANIFEST_URL, [challenge("Basic realm=\"x\"")]); },
-            Err(Kind::Unauthorized)).then(|world| assert_eq!(world.seen().len(), 2)),
-        Case::new("Basic without an account", |world| { world.on(MANIFEST_URL, [challenge("Basic realm=\"x\"")]); },
-            Err(Kind::Unauthorized)).config(|mut config| { config.given.clear(); config })
-            .then(|world| assert_eq!(world.seen().len(), 1)),
-        Case::new("Basic or Bearer", |world| {
-            let both = wants_token().header("WWW-Authenticate", "Basic realm=\"x\"");
-            usual(world, [both, manifest_answer()]);
-        }, Ok(manifest())).then(|world| assert_eq!(shown_to(world, REG), [format!("Bearer {TOKEN}")])),
-        Case::new("a scheme that we do not know", |world| { world.on(MANIFEST_URL, [challenge("Negotiate")]); },
-            Err(Kind::Unauthorized)),
-        Case::new("no scheme", |world| { world.on(MANIFEST_URL, [Answer::new(401)]); }, Err(Kind::Unauthorized)),
-        Case::new("a challenge that does not read", |world| {
-            world.on(MANIFEST_URL, [challenge("Bearer realm=\"unclosed")]);
-        }, Err(Kind::Protocol)),
-        Case::new("a challenge as long as a book", |world| {
-            world.on(MANIFEST_URL, [challenge(&format!("Bearer realm=\"https://a/{}\"", "a".repeat(9_000)))]);
-        }, Err(Kind::Limit)),
-        Case::new("an identity token", |world| {
-            usual(world, [wants_token(), manifest_answer()]);
-            world.on("POST https://auth.reg.test/token", [gives_token()]);
-        }, Ok(manifest()))
-            .config(|config| config.with_credential("reg.test", Credential::Identity(Secret::new(REFRESH))))
-            .then(|world| {
-                let seen = world.seen();
-                let form = String::from_utf8(seen[1].body.clone()).unwrap();
-                assert!(form.contains("grant_type=refresh_token") && form.contains(REFRESH), "{form}");
-                assert_eq!(shown_to(world, REG), [format!("Bearer {TOKEN}")]);
-            }),
-        Case::new("an identity token and a stranger's server", |world| with_realm(world, "https://evil.test/token"),
-            Err(Kind::Refused))
-            .config(|config| config.with_credential("reg.test", Credential::Identity(Secret::new(REFRESH)))),
-        Case::new("a token that is sent as it is", |world| { world.on(MANIFEST_URL, [manifest_answer()]); }, Ok(manifest()))
-            .config(|config| config.with_credential("reg.test", Credential::Bearer(Secret::new(TOKEN))))
-            .then(|world| assert_eq!(shown_to(world, REG), [format!("Bearer {TOKEN}")])),
-        Case::new("a token that is sent as it is, refused", |world| usual(world, [wants_token()]), Err(Kind::Unauthorized))
-            .config(|config| config.with_credential("reg.test", Credential::Bearer(Secret::new(TOKEN)))),
-        Case::new("a server that sends the password back", |world| {
-            let echo = format!(r#"{{"errors":[{{"code":"X","message":"{CANARY} {} {TOKEN}"}}]}}"#, super::CANARY_64);
-            usual(world, [wants_token(), Answer::new(400).body(echo.as_bytes())]);
-        }, Err(Kind::Protocol)),
-        Case::new("a token server that sends the password back", |world| {
-            usual(world, [wants_token()]);
-            world.on(TOKEN_URL, [Answer::new(401).body(format!("no such account: me {CANARY}").as_bytes())]);
-        }, Err(Kind::Unauthorized)),
+        Case::new(
+            "Basic",
+            |world| {
+                world.on(MANIFEST_URL, [challenge("Basic realm=\"x\""), manifest_answer()]);
+            },
+            Ok(manifest()),
+        )
+        .then(|world| assert_eq!(shown_to(world, REG), [format!("Basic {}", super::CANARY_64)])),
+        Case::new(
+            "a wrong password is tried once",
+            |world| {
+                world.on(MANIFEST_URL, [challenge("Basic realm=\"x\"")]);
+            },
+            Err(Kind::Unauthorized),
+        )
+        .then(|world| assert_eq!(world.seen().len(), 2)),
+        Case::new(
+            "Basic without an account",
+            |world| {
+                world.on(MANIFEST_URL, [challenge("Basic realm=\"x\"")]);
+            },
+            Err(Kind::Unauthorized),
+        )
+        .config(|mut config| {
+            config.given.clear();
+            config
+        })
+        .then(|world| assert_eq!(world.seen().len(), 1)),
+        Case::new(
+            "Basic or Bearer",
+            |world| {
+                let both = wants_token().header("WWW-Authenticate", "Basic realm=\"x\"");
+                usual(world, [both, manifest_answer()]);
+            },
+            Ok(manifest()),
+        )
+        .then(|world| assert_eq!(shown_to(world, REG), [format!("Bearer {TOKEN}")])),
+        Case::new(
+            "a scheme that we do not know",
+            |world| {
+                world.on(MANIFEST_URL, [challenge("Negotiate")]);
+            },
+            Err(Kind::Unauthorized),
+        ),
+        Case::new(
+            "no scheme",
+            |world| {
+                world.on(MANIFEST_URL, [Answer::new(401)]);
+            },
+            Err(Kind::Unauthorized),
+        ),
+        Case::new(
+            "a challenge that does not read",
+            |world| {
+                world.on(MANIFEST_URL, [challenge("Bearer realm=\"unclosed")]);
+            },
+            Err(Kind::Protocol),
+        ),
+        Case::new(
+            "a challenge as long as a book",
+            |world| {
+                world.on(
+                    MANIFEST_URL,
+                    [challenge(&format!("Bearer realm=\"https://a/{}\"", "a".repeat(9_000)))],
+                );
+            },
+            Err(Kind::Limit),
+        ),
+        Case::new(
+            "an identity token",
+            |world| {
+                usual(world, [wants_token(), manifest_answer()]);
+                world.on("POST https://auth.reg.test/token", [gives_token()]);
+            },
+            Ok(manifest()),
+        )
+        .config(|config| config.with_credential("reg.test", Credential::Identity(Secret::new(REFRESH))))
+        .then(|world| {
+            let seen = world.seen();
+            let form = String::from_utf8(seen[1].body.clone()).unwrap();
+            assert!(form.contains("grant_type=refresh_token") && form.contains(REFRESH), "{form}");
+            assert_eq!(shown_to(world, REG), [format!("Bearer {TOKEN}")]);
+        }),
+        Case::new(
+            "an identity token and a stranger's server",
+            |world| with_realm(world, "https://evil.test/token"),
+            Err(Kind::Refused),
+        )
+        .config(|config| config.with_credential("reg.test", Credential::Identity(Secret::new(REFRESH)))),
+        Case::new(
+            "a token that is sent as it is",
+            |world| {
+                world.on(MANIFEST_URL, [manifest_answer()]);
+            },
+            Ok(manifest()),
+        )
+        .config(|config| config.with_credential("reg.test", Credential::Bearer(Secret::new(TOKEN))))
+        .then(|world| assert_eq!(shown_to(world, REG), [format!("Bearer {TOKEN}")])),
+        Case::new(
+            "a token that is sent as it is, refused",
+            |world| usual(world, [wants_token()]),
+            Err(Kind::Unauthorized),
+        )
+        .config(|config| config.with_credential("reg.test", Credential::Bearer(Secret::new(TOKEN)))),
+        Case::new(
+            "a server that sends the password back",
+            |world| {
+                let echo = format!(
+                    r#"{{"errors":[{{"code":"X","message":"{CANARY} {} {TOKEN}"}}]}}"#,
+                    super::CANARY_64
+                );
+                usual(world, [wants_token(), Answer::new(400).body(echo.as_bytes())]);
+            },
+            Err(Kind::Protocol),
+        ),
+        Case::new(
+            "a token server that sends the password back",
+            |world| {
+                usual(world, [wants_token()]);
+                world.on(
+                    TOKEN_URL,
+                    [Answer::new(401).body(format!("no such account: me {CANARY}").as_bytes())],
+                );
+            },
+            Err(Kind::Unauthorized),
+        ),
     ]);
 }
 
@@ -243,22 +383,49 @@ fn schemes() {
 fn plain_registries() {
     const PLAIN: &str = "GET http://reg.test/v2/team/app/manifests/1";
     check(vec![
-        Case::new("never plain unless marked", |world| { world.on(PLAIN, [manifest_answer()]); }, Err(Kind::Network))
-            .then(|world| assert!(world.seen().is_empty())),
-        Case::new("plain and marked", |world| {
-            world.on(PLAIN, [challenge("Basic realm=\"x\""), manifest_answer()]);
-        }, Ok(manifest())).config(|config| config.with_insecure("reg.test")),
-        Case::new("HTTPS is taken where there is some", |world| {
-            world.on(PLAIN, [manifest_answer()]).on(MANIFEST_URL, [manifest_answer()]);
-        }, Ok(manifest())).config(|config| config.with_insecure("reg.test"))
-            .then(|world| assert!(world.seen().iter().all(|seen| seen.origin == REG))),
-        Case::new("its own token server", |world| {
-            world.on(PLAIN, [challenge("Bearer realm=\"http://reg.test/token\""), manifest_answer()]);
-            world.on("GET http://reg.test/token", [gives_token()]);
-        }, Ok(manifest())).config(|config| config.with_insecure("reg.test")),
-        Case::new("somebody's plain token server", |world| {
-            world.on(PLAIN, [challenge("Bearer realm=\"http://auth.reg.test/token\""), manifest_answer()]);
-            world.on("GET http://auth.reg.test/token", [gives_token()]);
-        }, Err(Kind::Refused)).config(|config| config.with_insecure("reg.test")),
+        Case::new(
+            "never plain unless marked",
+            |world| {
+                world.on(PLAIN, [manifest_answer()]);
+            },
+            Err(Kind::Network),
+        )
+        .then(|world| assert!(world.seen().is_empty())),
+        Case::new(
+            "plain and marked",
+            |world| {
+                world.on(PLAIN, [challenge("Basic realm=\"x\""), manifest_answer()]);
+            },
+            Ok(manifest()),
+        )
+        .config(|config| config.with_insecure("reg.test")),
+        Case::new(
+            "HTTPS is taken where there is some",
+            |world| {
+                world.on(PLAIN, [manifest_answer()]).on(MANIFEST_URL, [manifest_answer()]);
+            },
+            Ok(manifest()),
+        )
+        .config(|config| config.with_insecure("reg.test"))
+        .then(|world| assert!(world.seen().iter().all(|seen| seen.origin == REG))),
+        Case::new(
+            "its own token server",
+            |world| {
+                world.on(PLAIN, [challenge("Bearer realm=\"http://reg.test/token\""), manifest_answer()]);
+                world.on("GET http://reg.test/token", [gives_token()]);
+            },
+            Ok(manifest()),
+        )
+        .config(|config| config.with_insecure("reg.test")),
+        Case::new(
+            "somebody's plain token server",
+            |world| {
+                world
+                    .on(PLAIN, [challenge("Bearer realm=\"http://auth.reg.test/token\""), manifest_answer()]);
+                world.on("GET http://auth.reg.test/token", [gives_token()]);
+            },
+            Err(Kind::Refused),
+        )
+        .config(|config| config.with_insecure("reg.test")),
     ]);
 }

@@ -25,46 +25,138 @@ fn page(tags: &str, next: Option<&str>) -> Answer {
 #[test]
 fn pages() {
     check(vec![
-        Case::new("one page", |world| { world.on(TAGS, [page(r#"["1","2"]"#, None)]); }, Ok(b"1,2".to_vec())).run(tags),
-        Case::new("no tags", |world| { world.on(TAGS, [page("null", None)]); }, Ok(Vec::new())).run(tags),
-        Case::new("three pages", |world| {
-            world.on(TAGS, [
-                page(r#"["1"]"#, Some("/v2/team/app/tags/list?last=1")),
-                page(r#"["2"]"#, Some("https://reg.test/v2/team/app/tags/list?last=2")),
-                page(r#"["3"]"#, None),
-            ]);
-        }, Ok(b"1,2,3".to_vec())).run(tags),
-        Case::new("the next page is elsewhere", |world| {
-            world.on(TAGS, [page(r#"["1"]"#, Some("https://evil.test/v2/x"))]);
-        }, Err(Kind::Refused)).run(tags),
-        Case::new("a page that names itself", |world| {
-            world.on(TAGS, [page(r#"["1"]"#, Some("/v2/team/app/tags/list?n=1000"))]);
-        }, Err(Kind::Protocol)).run(tags),
-        Case::new("a page without entries ends the list", |world| {
-            world.on(TAGS, [page(r#"["1"]"#, Some("?a=1")), page("[]", Some("?a=2")), page(r#"["3"]"#, None)]);
-        }, Ok(b"1".to_vec())).run(tags),
-        Case::new("names that would write to the terminal", |world| {
-            world.on(TAGS, [page(r#"["1","\u001b[2J","a b","../x",""]"#, None)]);
-        }, Ok(b"1".to_vec())).run(tags),
-        Case::new("a page that is too large", |world| {
-            world.on(TAGS, [Answer::new(200).body(&vec![b' '; (4 << 20) + 1])]);
-        }, Err(Kind::Limit)).run(tags),
-        Case::new("no JSON", |world| { world.on(TAGS, [Answer::new(200).body(b"<p>")]); }, Err(Kind::Protocol)).run(tags),
-        Case::new("no such repository", |world| { world.on(TAGS, [Answer::new(404)]); }, Err(Kind::NotFound)).run(tags),
-        Case::new("the catalog", |world| {
-            world.on("GET https://reg.test/v2/_catalog",
-                [Answer::new(200).body(br#"{"repositories":["a/b","Evil\n","c"]}"#)]);
-        }, Ok(b"a/b,c".to_vec())).run(|client| client.catalog("reg.test").map(|names| names.join(",").into_bytes())),
-        Case::new("search in the catalog", |world| {
-            world.on("GET https://reg.test/v2/_catalog", [Answer::new(200).body(br#"{"repositories":["a/b","c/bb","d"]}"#)]);
-        }, Ok(b"a/b,c/bb".to_vec())).run(|client| search(client, "reg.test")),
-        Case::new("search where there is no catalog", |world| {
-            world.on("GET https://reg.test/v1/search", [Answer::new(200).body(br#"{"results":[{"name":"x/y"}]}"#)]);
-        }, Ok(b"x/y".to_vec())).run(|client| search(client, "reg.test")),
-        Case::new("search in Docker Hub", |world| {
-            world.on("GET https://index.docker.io/v1/search", [Answer::new(200).body(
+        Case::new(
+            "one page",
+            |world| {
+                world.on(TAGS, [page(r#"["1","2"]"#, None)]);
+            },
+            Ok(b"1,2".to_vec()),
+        )
+        .run(tags),
+        Case::new(
+            "no tags",
+            |world| {
+                world.on(TAGS, [page("null", None)]);
+            },
+            Ok(Vec::new()),
+        )
+        .run(tags),
+        Case::new(
+            "three pages",
+            |world| {
+                world.on(
+                    TAGS,
+                    [
+                        page(r#"["1"]"#, Some("/v2/team/app/tags/list?last=1")),
+                        page(r#"["2"]"#, Some("https://reg.test/v2/team/app/tags/list?last=2")),
+                        page(r#"["3"]"#, None),
+                    ],
+                );
+            },
+            Ok(b"1,2,3".to_vec()),
+        )
+        .run(tags),
+        Case::new(
+            "the next page is elsewhere",
+            |world| {
+                world.on(TAGS, [page(r#"["1"]"#, Some("https://evil.test/v2/x"))]);
+            },
+            Err(Kind::Refused),
+        )
+        .run(tags),
+        Case::new(
+            "a page that names itself",
+            |world| {
+                world.on(TAGS, [page(r#"["1"]"#, Some("/v2/team/app/tags/list?n=1000"))]);
+            },
+            Err(Kind::Protocol),
+        )
+        .run(tags),
+        Case::new(
+            "a page without entries ends the list",
+            |world| {
+                world.on(
+                    TAGS,
+                    [page(r#"["1"]"#, Some("?a=1")), page("[]", Some("?a=2")), page(r#"["3"]"#, None)],
+                );
+            },
+            Ok(b"1".to_vec()),
+        )
+        .run(tags),
+        Case::new(
+            "names that would write to the terminal",
+            |world| {
+                world.on(TAGS, [page(r#"["1","\u001b[2J","a b","../x",""]"#, None)]);
+            },
+            Ok(b"1".to_vec()),
+        )
+        .run(tags),
+        Case::new(
+            "a page that is too large",
+            |world| {
+                world.on(TAGS, [Answer::new(200).body(&vec![b' '; (4 << 20) + 1])]);
+            },
+            Err(Kind::Limit),
+        )
+        .run(tags),
+        Case::new(
+            "no JSON",
+            |world| {
+                world.on(TAGS, [Answer::new(200).body(b"<p>")]);
+            },
+            Err(Kind::Protocol),
+        )
+        .run(tags),
+        Case::new(
+            "no such repository",
+            |world| {
+                world.on(TAGS, [Answer::new(404)]);
+            },
+            Err(Kind::NotFound),
+        )
+        .run(tags),
+        Case::new(
+            "the catalog",
+            |world| {
+                world.on(
+                    "GET https://reg.test/v2/_catalog",
+                    [Answer::new(200).body(br#"{"repositories":["a/b","Evil\n","c"]}"#)],
+                );
+            },
+            Ok(b"a/b,c".to_vec()),
+        )
+        .run(|client| client.catalog("reg.test").map(|names| names.join(",").into_bytes())),
+        Case::new(
+            "search in the catalog",
+            |world| {
+                world.on(
+                    "GET https://reg.test/v2/_catalog",
+                    [Answer::new(200).body(br#"{"repositories":["a/b","c/bb","d"]}"#)],
+                );
+            },
+            Ok(b"a/b,c/bb".to_vec()),
+        )
+        .run(|client| search(client, "reg.test")),
+        Case::new(
+            "search where there is no catalog",
+            |world| {
+                world.on(
+                    "GET https://reg.test/v1/search",
+                    [Answer::new(200).body(br#"{"results":[{"name":"x/y"}]}"#)],
+                );
+            },
+            Ok(b"x/y".to_vec()),
+        )
+        .run(|client| search(client, "reg.test")),
+        Case::new(
+            "search in Docker Hub",
+            |world| {
+                world.on("GET https://index.docker.io/v1/search", [Answer::new(200).body(
                 br#"{"results":[{"name":"debian","is_official":true,"star_count":5,"description":null}]}"#)]);
-        }, Ok(b"debian".to_vec())).run(|client| search(client, "docker.io")),
+            },
+            Ok(b"debian".to_vec()),
+        )
+        .run(|client| search(client, "docker.io")),
     ]);
 }
 
@@ -91,25 +183,68 @@ fn index() -> Answer {
 #[test]
 fn of_an_image() {
     check(vec![
-        Case::new("a list that is not filtered", |world| {
-            world.on("GET https://reg.test/*", [index()]);
-        }, Ok(b"1".to_vec())).run(referrers),
-        Case::new("the tag instead of the list", |world| {
-            let tag = format!("sha256-{}", BlobDigest::of(&manifest()).hex());
-            world.on(&format!("GET https://reg.test/v2/team/app/manifests/{tag}"), [index()]);
-        }, Ok(b"1".to_vec())).run(referrers),
-        Case::new("neither", |world| { world.serve_at("https://reg.test", None); }, Ok(b"0".to_vec())).run(referrers),
-        Case::new("a list that is a manifest", |world| {
-            world.on("GET https://reg.test/*", [super::manifest_answer()]);
-        }, Err(Kind::Protocol)).run(referrers),
-        Case::new("deleted", |world| { world.on("DELETE https://reg.test/*", [Answer::new(202)]); }, Ok(Vec::new()))
-            .run(|client| client.delete(&by_digest()).map(|()| Vec::new())),
-        Case::new("tags are not deleted here", |world| {
-            world.on("DELETE https://reg.test/*",
-                [Answer::new(405).body(br#"{"errors":[{"code":"UNSUPPORTED","message":"no"}]}"#)]);
-        }, Err(Kind::Unsupported)).run(|client| client.delete(&tagged()).map(|()| Vec::new())),
-        Case::new("a redirect of a delete", |world| {
-            world.on("DELETE https://reg.test/*", [Answer::new(307).header("Location", "https://evil.test/")]);
-        }, Err(Kind::Refused)).run(|client| client.delete(&by_digest()).map(|()| Vec::new())),
+        Case::new(
+            "a list that is not filtered",
+            |world| {
+                world.on("GET https://reg.test/*", [index()]);
+            },
+            Ok(b"1".to_vec()),
+        )
+        .run(referrers),
+        Case::new(
+            "the tag instead of the list",
+            |world| {
+                let tag = format!("sha256-{}", BlobDigest::of(&manifest()).hex());
+                world.on(&format!("GET https://reg.test/v2/team/app/manifests/{tag}"), [index()]);
+            },
+            Ok(b"1".to_vec()),
+        )
+        .run(referrers),
+        Case::new(
+            "neither",
+            |world| {
+                world.serve_at("https://reg.test", None);
+            },
+            Ok(b"0".to_vec()),
+        )
+        .run(referrers),
+        Case::new(
+            "a list that is a manifest",
+            |world| {
+                world.on("GET https://reg.test/*", [super::manifest_answer()]);
+            },
+            Err(Kind::Protocol),
+        )
+        .run(referrers),
+        Case::new(
+            "deleted",
+            |world| {
+                world.on("DELETE https://reg.test/*", [Answer::new(202)]);
+            },
+            Ok(Vec::new()),
+        )
+        .run(|client| client.delete(&by_digest()).map(|()| Vec::new())),
+        Case::new(
+            "tags are not deleted here",
+            |world| {
+                world.on(
+                    "DELETE https://reg.test/*",
+                    [Answer::new(405).body(br#"{"errors":[{"code":"UNSUPPORTED","message":"no"}]}"#)],
+                );
+            },
+            Err(Kind::Unsupported),
+        )
+        .run(|client| client.delete(&tagged()).map(|()| Vec::new())),
+        Case::new(
+            "a redirect of a delete",
+            |world| {
+                world.on(
+                    "DELETE https://reg.test/*",
+                    [Answer::new(307).header("Location", "https://evil.test/")],
+                );
+            },
+            Err(Kind::Refused),
+        )
+        .run(|client| client.delete(&by_digest()).map(|()| Vec::new())),
     ]);
 }

@@ -102,7 +102,10 @@ pub(crate) fn check(cases: Vec<Case>) {
         let config = world.config(dir.path()).with_credential("reg.test", Credential::basic("me", CANARY));
         let client = Client::new((case.config)(config)).with_observer(world.ears.clone());
         let got = (case.run)(&client);
-        let shown = got.as_ref().err().map(|error| format!("{error} {error:?} {:?} {:?}", error.notes(), error.help()));
+        let shown = got
+            .as_ref()
+            .err()
+            .map(|error| format!("{error} {error:?} {:?} {:?}", error.notes(), error.help()));
         match (&case.want, &got) {
             (Ok(want), Ok(got)) if want == got => {}
             (Err(want), Err(got)) if *want == got.kind() => {}
