@@ -101,7 +101,12 @@ const OWN: [&str; 11] = [
 ];
 
 /// Warns of build arguments that no `ARG` takes.
-pub(crate) fn unused(options: &Options, stages: &Stages<'_>, used: &BTreeSet<String>, warnings: &mut Diagnostics) {
+pub(crate) fn unused(
+    options: &Options,
+    stages: &Stages<'_>,
+    used: &BTreeSet<String>,
+    warnings: &mut Diagnostics,
+) {
     let mut declared: BTreeSet<&str> = BTreeSet::new();
     let instructions = stages.list.iter().flat_map(|stage| stage.body).chain(stages.global);
     for instruction in instructions {

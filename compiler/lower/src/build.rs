@@ -78,12 +78,16 @@ impl<'a> Builder<'_, 'a> {
     fn stage(&mut self, index: usize, stage: &Planned<'a>, mut state: State) -> Result<(), Diagnostic> {
         let label = if self.stages.list.len() == 1 { String::new() } else { self.stages.label(index) };
         let mut titles = Titles::new(label, stage, self.several);
-        let caller = self.stages.list[index].name.as_deref().unwrap_or(&self.options.dockerfile_name).to_owned();
+        let caller =
+            self.stages.list[index].name.as_deref().unwrap_or(&self.options.dockerfile_name).to_owned();
         for command in &stage.commands {
             let instruction = &*command.instruction;
+            // A trigger stands in no line of the file; it runs at its FROM.
+            let line =
+                if command.trigger { self.stages.list[index].instruction.line } else { instruction.line };
             let mut place = Place {
                 stage: index,
-                step: format!("{caller}#{}", instruction.line),
+                step: format!("{caller}#{line}"),
                 span: instruction.span,
                 trigger: command.trigger,
                 titles: &mut titles,
@@ -121,9 +125,12 @@ impl<'a> Builder<'_, 'a> {
             self.spend(state.weight(), span)?;
             return Ok(Some(state));
         }
-        let mut state = self.empty(&platform);
+        let root = match &stage.facts {
+            Some(facts) => self.nodes.image(facts, &stage.image, &platform),
+            None => self.nodes.scratch(),
+        };
+        let mut state = empty(root, &platform);
         if let Some(facts) = &stage.facts {
-            state.root = self.nodes.image(facts, &stage.image, &platform);
             state.image_platform = facts.platform.clone();
             state.config = facts.config.clone();
             state.config.on_build.clear();
@@ -137,10 +144,16 @@ impl<'a> Builder<'_, 'a> {
                 span: Some(span),
             };
             let source = match self.contexts.kind(context, span)? {
-                Context::Directory => Some((self.nodes.directory(context, self.world, span)?, ".".to_owned(), Unpack::Never)),
+                Context::Directory => {
+                    Some((self.nodes.directory(context, self.world, span)?, ".".to_owned(), Unpack::Never))
+                }
                 Context::Git(url) => {
                     let keep = url.keep_git_dir.unwrap_or(false);
-                    Some((self.nodes.git(&url, keep, url.checksum.as_deref(), span)?, ".".to_owned(), Unpack::Never))
+                    Some((
+                        self.nodes.git(&url, keep, url.checksum.as_deref(), span)?,
+                        ".".to_owned(),
+                        Unpack::Never,
+                    ))
                 }
                 Context::Http(url) => {
                     let (input, name) = self.nodes.http(&url, None, span)?;
@@ -161,25 +174,13 @@ impl<'a> Builder<'_, 'a> {
         Ok(Some(state))
     }
 
-    fn empty(&mut self, platform: &Platform) -> State {
-        State {
-            root: self.nodes.scratch(),
-            platform: platform.clone(),
-            image_platform: platform.clone(),
-            config: ContainerConfig::default(),
-            env: Env::default(),
-            args: Vec::new(),
-            cwd: ImagePath::root(),
-            author: None,
-            base: None,
-            base_history: Vec::new(),
-            history: Vec::new(),
-            own_cmd: false,
-        }
-    }
-
     /// The tree that `--from=` or `from=` names; `None` if its stage failed.
-    pub(crate) fn input(&mut self, name: &str, span: Span, stage: usize) -> Result<Option<Input>, Diagnostic> {
+    pub(crate) fn input(
+        &mut self,
+        name: &str,
+        span: Span,
+        stage: usize,
+    ) -> Result<Option<Input>, Diagnostic> {
         let owned = |node: NodeId| Some(Input { node, foreign: false });
         Ok(match self.stages.source(name, span, stage, &self.contexts)? {
             Named::Scratch => owned(self.nodes.scratch()),
@@ -207,6 +208,23 @@ impl<'a> Builder<'_, 'a> {
             .image(name, self.platform)
             .map_err(|error| image_error(self.stages, name, error, span))?;
         Ok(self.nodes.image(&facts, name, self.platform))
+    }
+}
+
+fn empty(root: NodeId, platform: &Platform) -> State {
+    State {
+        root,
+        platform: platform.clone(),
+        image_platform: platform.clone(),
+        config: ContainerConfig::default(),
+        env: Env::default(),
+        args: Vec::new(),
+        cwd: ImagePath::root(),
+        author: None,
+        base: None,
+        base_history: Vec::new(),
+        history: Vec::new(),
+        own_cmd: false,
     }
 }
 

@@ -20,12 +20,11 @@ pub(crate) struct Env {
 impl Env {
     /// Sets a variable: in place if it exists, else at the end.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
-        match self.places.get(name) {
-            Some(&place) => value.clone_into(&mut self.list[place].1),
-            None => {
-                self.places.insert(name.to_owned(), self.list.len());
-                self.list.push((name.to_owned(), value.to_owned()));
-            }
+        if let Some(&place) = self.places.get(name) {
+            value.clone_into(&mut self.list[place].1);
+        } else {
+            self.places.insert(name.to_owned(), self.list.len());
+            self.list.push((name.to_owned(), value.to_owned()));
         }
     }
 

@@ -1,6 +1,12 @@
 //! Texts as Go's `fmt` writes them: histories are compared byte by byte with those of other builders.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+
+/// Appends to a text, which takes everything.
+pub(crate) fn append(text: &mut String, part: fmt::Arguments<'_>) {
+    let written = text.write_fmt(part);
+    debug_assert!(written.is_ok());
+}
 
 /// `%q` of a list of strings: `["a" "b"]`.
 pub(crate) fn quoted_list(list: &[String]) -> String {
@@ -29,9 +35,11 @@ pub(crate) fn quoted(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             '\u{b}' => out.push_str("\\v"),
-            c if (c as u32) < 0x20 || c == '\u{7f}' => drop(write!(out, "\\x{:02x}", c as u32)),
-            c if is_unprintable(c) && (c as u32) < 0x1_0000 => drop(write!(out, "\\u{:04x}", c as u32)),
-            c if is_unprintable(c) => drop(write!(out, "\\U{:08x}", c as u32)),
+            c if (c as u32) < 0x20 || c == '\u{7f}' => append(&mut out, format_args!("\\x{:02x}", c as u32)),
+            c if is_unprintable(c) && (c as u32) < 0x1_0000 => {
+                append(&mut out, format_args!("\\u{:04x}", c as u32));
+            }
+            c if is_unprintable(c) => append(&mut out, format_args!("\\U{:08x}", c as u32)),
             c => out.push(c),
         }
     }

@@ -26,7 +26,8 @@ pub(crate) fn platforms(options: &Options) -> Vec<Platform> {
 /// True if an index is wanted: for several platforms, or when asked for.
 pub(crate) fn is_index(options: &Options, platforms: &[Platform]) -> bool {
     let asked = options.build_arg("BUILDKIT_MULTI_PLATFORM");
-    platforms.len() > 1 || asked.is_some_and(|text| matches!(text, "1" | "t" | "T" | "true" | "True" | "TRUE"))
+    platforms.len() > 1
+        || asked.is_some_and(|text| matches!(text, "1" | "t" | "T" | "true" | "True" | "TRUE"))
 }
 
 /// Adds the image of a stage.

@@ -91,7 +91,8 @@ pub fn lower(
         return Err(vec![Diagnostic::error(code::TARGET, "dockerfile contains no stages to build")]);
     }
     if stages.list.len() > MAX_STAGES {
-        let message = format!("{} stages are more than the {MAX_STAGES} that a file may have", stages.list.len());
+        let message =
+            format!("{} stages are more than the {MAX_STAGES} that a file may have", stages.list.len());
         let span = stages.list[MAX_STAGES].instruction.span;
         return Err(vec![Diagnostic::error(code::BOUND, message).at(span, "one too many")]);
     }
@@ -107,7 +108,8 @@ pub fn lower(
     let mut spent = 0;
     let mut images = Vec::new();
     for platform in &platforms {
-        let mut global = args::automatic(options, platform, stages.list[target].name.as_deref().unwrap_or_default());
+        let mut global =
+            args::automatic(options, platform, stages.list[target].name.as_deref().unwrap_or_default());
         args::global(&mut global, stages.global.iter(), options, lexer, &mut errors);
         let planned = Planner {
             stages: &stages,

@@ -103,8 +103,11 @@ impl Nodes {
         span: Span,
     ) -> Result<Input, Diagnostic> {
         if url.submodules == Some(false) {
-            return Err(Diagnostic::error(UNSUPPORTED, "`submodules=false` is not supported for git sources")
-                .at(span, "asks for it"));
+            return Err(Diagnostic::error(
+                UNSUPPORTED,
+                "`submodules=false` is not supported for git sources",
+            )
+            .at(span, "asks for it"));
         }
         // The user of ssh is part of the address; that of http is a password's neighbour.
         if url.remote.starts_with("http") && has_user(&url.remote) {

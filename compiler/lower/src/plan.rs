@@ -26,8 +26,6 @@ pub(crate) struct Command<'a> {
 pub(crate) struct Planned<'a> {
     /// What it stands on. A context of the stage's own name takes the place of all of it.
     pub(crate) base: Named,
-    /// True if a named context takes the place of the stage.
-    pub(crate) replaced: bool,
     /// `--platform`.
     pub(crate) platform: Option<Platform>,
     /// What `FROM` names, expanded.
@@ -103,7 +101,7 @@ impl<'a> Planner<'_, 'a> {
                 stage.body.iter().map(|one| Command { instruction: Cow::Borrowed(one), trigger: false }),
             );
         }
-        Ok(Planned { base, replaced, platform, image, commands, facts })
+        Ok(Planned { base, platform, image, commands, facts })
     }
 
     fn stage_platform(&self, index: usize) -> Result<Option<Platform>, Diagnostic> {
@@ -128,7 +126,12 @@ impl<'a> Planner<'_, 'a> {
     }
 
     /// Asks the world for a base image.
-    fn facts(&mut self, base: &Named, platform: &Platform, span: Span) -> Result<Option<ImageFacts>, Diagnostic> {
+    fn facts(
+        &mut self,
+        base: &Named,
+        platform: &Platform,
+        span: Span,
+    ) -> Result<Option<ImageFacts>, Diagnostic> {
         let name = match base {
             Named::Image(name) => name.clone(),
             Named::Context(context) => match self.contexts.kind(context, span)? {
@@ -137,7 +140,10 @@ impl<'a> Planner<'_, 'a> {
             },
             Named::Scratch | Named::Stage(_) => return Ok(None),
         };
-        self.world.image(&name, platform).map(Some).map_err(|error| image_error(self.stages, &name, error, span))
+        self.world
+            .image(&name, platform)
+            .map(Some)
+            .map_err(|error| image_error(self.stages, &name, error, span))
     }
 
     /// The triggers that a stage runs first.
@@ -158,10 +164,9 @@ impl<'a> Planner<'_, 'a> {
                 .body
                 .iter()
                 .filter_map(|one| match &one.kind {
-                    Kind::Onbuild(onbuild) => Some(Command {
-                        instruction: Cow::Borrowed(&*onbuild.trigger),
-                        trigger: true,
-                    }),
+                    Kind::Onbuild(onbuild) => {
+                        Some(Command { instruction: Cow::Borrowed(&*onbuild.trigger), trigger: true })
+                    }
                     _ => None,
                 })
                 .collect());
@@ -172,9 +177,7 @@ impl<'a> Planner<'_, 'a> {
             let name = format!("ONBUILD of {}", self.stages.list[index].from.image.value);
             let source = self.sources.add(name, text.as_str());
             match parse_trigger(source, text) {
-                Ok(mut instruction) => {
-                    // Steps are called after the line of their FROM.
-                    instruction.line = self.stages.list[index].instruction.line;
+                Ok(instruction) => {
                     commands.push(Command { instruction: Cow::Owned(instruction), trigger: true });
                 }
                 Err(errors) => {

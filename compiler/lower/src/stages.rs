@@ -1,9 +1,9 @@
 //! The stages of a file, and what names mean in it.
 
+use imgc_base::Diagnostic;
 use imgc_base::Reference;
 use imgc_base::diagnostic::did_you_mean;
 use imgc_base::span::Span;
-use imgc_base::Diagnostic;
 use imgc_graph::World;
 use imgc_syntax::dockerfile::ast::{Dockerfile, From, Instruction, Kind};
 use imgc_syntax::giturl::{self, GitUrl};
@@ -107,7 +107,9 @@ impl<'a> Stages<'a> {
         let names: Vec<&str> = self.names().collect();
         Err(match did_you_mean(wanted, names.iter().copied()) {
             Some(near) => error.help(format!("did you mean `{near}`?")),
-            None if names.is_empty() => error.note("no stage of the file has a name: write `FROM image AS name`"),
+            None if names.is_empty() => {
+                error.note("no stage of the file has a name: write `FROM image AS name`")
+            }
             None => error.note(format!("the file's stages are: {}", names.join(", "))),
         })
     }
@@ -158,16 +160,22 @@ impl<'a> Stages<'a> {
         }
         if used == stage || self.reaches(used, stage) {
             let label = self.label(stage);
-            return Err(Diagnostic::error(CIRCULAR, format!("circular dependency detected on stage: {label}"))
-                .at(span, if used == stage { "copies from itself" } else { "is made from this stage" })
-                .at(self.list[used].instruction.span, "the stage copied from"));
+            return Err(Diagnostic::error(
+                CIRCULAR,
+                format!("circular dependency detected on stage: {label}"),
+            )
+            .at(span, if used == stage { "copies from itself" } else { "is made from this stage" })
+            .at(self.list[used].instruction.span, "the stage copied from"));
         }
         let (from, to) = (self.label(used), self.label(stage));
         let message =
             format!("cannot copy from stage `{from}`, it needs to be defined before current stage `{to}`");
         Err(Diagnostic::error(STAGE_ORDER, message)
             .at(span, "used here")
-            .at(self.list[used].from.name.as_ref().map_or(self.list[used].instruction.span, |name| name.span), "defined here")
+            .at(
+                self.list[used].from.name.as_ref().map_or(self.list[used].instruction.span, |name| name.span),
+                "defined here",
+            )
             .help(format!("move stage `{from}` above stage `{to}`")))
     }
 
@@ -187,7 +195,9 @@ impl<'a> Stages<'a> {
             for instruction in stage.body {
                 let names: Vec<String> = match &instruction.kind {
                     Kind::Copy(copy) => copy.from.iter().map(|from| from.value.clone()).collect(),
-                    Kind::Run(run) => run.mounts.iter().filter_map(|mount| mount_from(&mount.value)).collect(),
+                    Kind::Run(run) => {
+                        run.mounts.iter().filter_map(|mount| mount_from(&mount.value)).collect()
+                    }
                     _ => Vec::new(),
                 };
                 for name in names {
@@ -208,9 +218,10 @@ impl<'a> Stages<'a> {
 /// The `from` of a mount's value before its variables are expanded.
 pub(crate) fn mount_from(value: &str) -> Option<String> {
     // A variable in another field may make the whole unreadable now; it is read again when it is expanded.
-    imgc_syntax::mount::parse_with(value, |_| Ok("1".to_owned())).ok().and_then(|mount| mount.from).or_else(|| {
-        value.split(',').find_map(|field| field.trim().strip_prefix("from=").map(str::to_owned))
-    })
+    imgc_syntax::mount::parse_with(value, |_| Ok("1".to_owned()))
+        .ok()
+        .and_then(|mount| mount.from)
+        .or_else(|| value.split(',').find_map(|field| field.trim().strip_prefix("from=").map(str::to_owned)))
 }
 
 /// A number without a sign.
@@ -259,15 +270,20 @@ impl Contexts<'_> {
             return Ok(Context::Image(value.clone()));
         }
         if let Some(target) = value.strip_prefix("target:") {
-            return Err(Diagnostic::error(CONTEXT, format!("context `{name}` is the target `{target}` of a bake file"))
-                .at(span, "used here")
-                .help("build that target first and give its image: `docker-image://NAME`"));
+            return Err(Diagnostic::error(
+                CONTEXT,
+                format!("context `{name}` is the target `{target}` of a bake file"),
+            )
+            .at(span, "used here")
+            .help("build that target first and give its image: `docker-image://NAME`"));
         }
         match giturl::parse(value) {
             Ok(Some(url)) if !url.like_a_path => return Ok(Context::Git(Box::new(url))),
             Ok(_) => {}
             Err(error) => {
-                return Err(Diagnostic::error(CONTEXT, format!("context `{name}`: {error}")).at(span, "used here"));
+                return Err(
+                    Diagnostic::error(CONTEXT, format!("context `{name}`: {error}")).at(span, "used here")
+                );
             }
         }
         if value.starts_with("http://") || value.starts_with("https://") {

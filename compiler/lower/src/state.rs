@@ -82,7 +82,13 @@ impl State {
     /// About how many bytes a copy of this takes.
     pub(crate) fn weight(&self) -> usize {
         let history: usize = self.history.iter().map(|entry| entry.created_by.len() + 64).sum();
-        history + 2 * self.env.bytes() + self.args.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len)).sum::<usize>()
+        history
+            + 2 * self.env.bytes()
+            + self
+                .args
+                .iter()
+                .map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len))
+                .sum::<usize>()
     }
 
     /// Reads environment, user and directory from the config, as a stage does at its start.

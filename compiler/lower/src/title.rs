@@ -24,7 +24,10 @@ impl Titles {
             .commands
             .iter()
             .filter(|command| {
-                matches!(command.instruction.kind, Kind::Run(_) | Kind::Copy(_) | Kind::Add(_) | Kind::Workdir(_))
+                matches!(
+                    command.instruction.kind,
+                    Kind::Run(_) | Kind::Copy(_) | Kind::Add(_) | Kind::Workdir(_)
+                )
             })
             .count();
         Self { stage: label, number: pulls, total: pulls + steps, platform }
@@ -58,7 +61,8 @@ fn cross(own: &Platform, env: &Env) -> String {
     match target {
         Some(target) if target.os != own.os => format!("->{target}"),
         Some(target) if target.arch != own.arch => {
-            let variant = if target.variant.is_empty() { String::new() } else { format!("/{}", target.variant) };
+            let variant =
+                if target.variant.is_empty() { String::new() } else { format!("/{}", target.variant) };
             format!("->{}{variant}", target.arch)
         }
         _ => String::new(),
@@ -67,7 +71,8 @@ fn cross(own: &Platform, env: &Env) -> String {
 
 /// A text for people: known variables expanded, the rest as written, one line, not too long.
 pub(crate) fn shown(text: &str, escape: char, env: &Env) -> String {
-    let expanded = Lexer::display(escape).expand(text, env).map(|done| done.text).unwrap_or_else(|_| text.to_owned());
+    let expanded =
+        Lexer::display(escape).expand(text, env).map_or_else(|_| text.to_owned(), |done| done.text);
     let line = expanded.lines().next().unwrap_or_default();
     let cut = line.char_indices().nth(400).map_or(line.len(), |(at, _)| at);
     let more = if cut < line.len() || expanded.trim_end().len() > line.len() { "..." } else { "" };
@@ -89,7 +94,9 @@ mod tests {
             (vec![("TARGETOS", "windows"), ("TARGETARCH", "amd64")], "->windows/amd64"),
         ] {
             let mut env = Env::default();
-            vars.iter().for_each(|(name, value)| env.set(name, value));
+            for (name, value) in vars {
+                env.set(name, value);
+            }
             assert_eq!(cross(&own, &env), expected);
         }
     }

@@ -34,9 +34,9 @@ fn is_clause(clause: &str) -> bool {
     if !rest.starts_with(['-', '+', '=']) {
         return false;
     }
-    rest.split(['-', '+', '=']).skip(1).all(|bits| {
-        matches!(bits, "u" | "g" | "o") || bits.chars().all(|bit| "rwxXst".contains(bit))
-    })
+    rest.split(['-', '+', '='])
+        .skip(1)
+        .all(|bits| matches!(bits, "u" | "g" | "o") || bits.chars().all(|bit| "rwxXst".contains(bit)))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::{Outcome, add, chmod, owner, word};
 use crate::build::{Builder, Place};
 use crate::code::{BLANK, CHECKSUM, CHOWN, PATH, SOURCE};
 use crate::env::expand_error;
+use crate::gofmt::append;
 use crate::nodes::Input;
 use crate::state::State;
 
@@ -92,7 +93,8 @@ pub(super) fn lower(
     }
     let Work { inputs, actions, .. } = work;
     let created_by = history(copy, name, &expanded, &sources);
-    let title = format!("{} {}{}", name.text(), shown_flags(copy), shown_paths(copy, &sources, &expanded.dest));
+    let title =
+        format!("{} {}{}", name.text(), shown_flags(copy), shown_paths(copy, &sources, &expanded.dest));
     let op = Op::File(FileOp { actions });
     let node: NodeId = add(builder, state, place, op, &title, &inputs);
     state.step(created_by, node);
@@ -240,7 +242,10 @@ fn check(
         if sources.len() + bodies != 1 {
             errors.push(error("checksum can't be specified for multiple sources", "of which source?"));
         } else if sources.iter().all(|source| source.address == Address::Path) {
-            errors.push(error("checksum requires HTTP(S) or Git sources", "the source is a file of the context"));
+            errors.push(error(
+                "checksum requires HTTP(S) or Git sources",
+                "the source is a file of the context",
+            ));
         }
     }
     if let (Some(from), true) = (&copy.from, bodies > 0) {
@@ -299,7 +304,8 @@ impl Work<'_> {
             }
             Address::Git(url) => remote::git(builder, url, self.copy.keep_git_dir, checksum, source.span)?,
         };
-        let from = CopyFrom { input: number(fetched.input.node, &mut self.inputs), foreign: fetched.input.foreign };
+        let from =
+            CopyFrom { input: number(fetched.input.node, &mut self.inputs), foreign: fetched.input.foreign };
         self.actions.push(FileAction::Copy(Box::new(Copy {
             from,
             sources: vec![fetched.path],
@@ -358,10 +364,10 @@ fn history(copy: &ast::Copy, name: Name, expanded: &Expanded, sources: &[Source]
         text.push_str(" --parents");
     }
     if let Some((chown, _)) = &expanded.chown {
-        text.push_str(&format!(" --chown={chown}"));
+        append(&mut text, format_args!(" --chown={chown}"));
     }
     if let Some((chmod, _)) = &expanded.chmod {
-        text.push_str(&format!(" --chmod={chmod}"));
+        append(&mut text, format_args!(" --chmod={chmod}"));
     }
     format!("{text} {} # buildkit", shown_paths(copy, sources, &expanded.dest))
 }
@@ -380,19 +386,25 @@ fn shown_paths(copy: &ast::Copy, sources: &[Source], dest: &str) -> String {
 /// The flags as written, for titles.
 fn shown_flags(copy: &ast::Copy) -> String {
     let mut text = String::new();
-    let words = [("from", &copy.from), ("chown", &copy.chown), ("chmod", &copy.chmod), ("checksum", &copy.checksum)];
+    let words =
+        [("from", &copy.from), ("chown", &copy.chown), ("chmod", &copy.chmod), ("checksum", &copy.checksum)];
     for (flag, value) in words {
         if let Some(value) = value {
-            text.push_str(&format!("--{flag}={} ", value.value));
+            append(&mut text, format_args!("--{flag}={} ", value.value));
         }
     }
     for (flag, given) in [("link", copy.link), ("parents", copy.parents)] {
         if given {
-            text.push_str(&format!("--{flag} "));
+            append(&mut text, format_args!("--{flag} "));
+        }
+    }
+    for (flag, given) in [("keep-git-dir", copy.keep_git_dir), ("unpack", copy.unpack)] {
+        if let Some(given) = given {
+            append(&mut text, format_args!("--{flag}={given} "));
         }
     }
     for pattern in &copy.exclude {
-        text.push_str(&format!("--exclude={} ", pattern.value));
+        append(&mut text, format_args!("--exclude={} ", pattern.value));
     }
     text
 }

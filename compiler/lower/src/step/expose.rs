@@ -27,7 +27,10 @@ pub(super) fn lower(builder: &mut Builder<'_, '_>, state: &mut State, words: &[W
         };
         for text in done.words {
             match parse(&text) {
-                Ok(port) => ports.extend((port.first..=port.last).map(|number| format!("{number}/{}", port.protocol))),
+                Ok(port) => {
+                    ports
+                        .extend((port.first..=port.last).map(|number| format!("{number}/{}", port.protocol)));
+                }
                 Err(message) => errors.push(
                     Diagnostic::error(PORT, message)
                         .at(one.span, "not a port")
@@ -35,7 +38,8 @@ pub(super) fn lower(builder: &mut Builder<'_, '_>, state: &mut State, words: &[W
                 ),
             }
             if ports.len() > MAX_PORTS {
-                errors.push(Diagnostic::error(BOUND, "more ports than there are").at(one.span, "one too many"));
+                errors
+                    .push(Diagnostic::error(BOUND, "more ports than there are").at(one.span, "one too many"));
                 return Err(errors);
             }
         }
@@ -90,7 +94,9 @@ pub(crate) fn parse(text: &str) -> Result<Port, String> {
             let (from, to) = port_range(port).ok_or_else(|| format!("invalid hostPort: {port}"))?;
             // Many of the host's ports may lead to one; the other way round makes no sense.
             if last - first != to - from && last != first {
-                return Err(format!("invalid ranges specified for container and host Ports: {range} and {port}"));
+                return Err(format!(
+                    "invalid ranges specified for container and host Ports: {range} and {port}"
+                ));
             }
         }
     }
@@ -123,7 +129,11 @@ mod tests {
             ("::80", 80, 80, "tcp", true),
         ] {
             let port = parse(text).unwrap();
-            assert_eq!((port.first, port.last, port.protocol, port.mapped), (first, last, protocol, mapped), "{text}");
+            assert_eq!(
+                (port.first, port.last, port.protocol, port.mapped),
+                (first, last, protocol, mapped),
+                "{text}"
+            );
         }
         for (text, message) in [
             ("/tcp", "no port specified: /tcp<empty>"),

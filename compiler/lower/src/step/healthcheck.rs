@@ -3,20 +3,19 @@
 use imgc_base::config;
 use imgc_syntax::dockerfile::ast::{Command, Healthcheck};
 
-use super::Outcome;
 use crate::gofmt::{duration, plain_list};
 use crate::state::State;
 
 /// A shell form is kept as text: the engine hands it to the image's shell.
-pub(super) fn lower(state: &mut State, check: &Healthcheck) -> Outcome {
+pub(super) fn lower(state: &mut State, check: &Healthcheck) {
     let check = match check {
         Healthcheck::None => config::Healthcheck { test: vec!["NONE".to_owned()], ..Default::default() },
         Healthcheck::Cmd { interval, timeout, start_period, start_interval, retries, command } => {
             let test = match command {
                 Command::Shell(text) => vec!["CMD-SHELL".to_owned(), text.value.clone()],
-                Command::Exec(list, _) => {
-                    std::iter::once("CMD".to_owned()).chain(list.iter().map(|word| word.value.clone())).collect()
-                }
+                Command::Exec(list, _) => std::iter::once("CMD".to_owned())
+                    .chain(list.iter().map(|word| word.value.clone()))
+                    .collect(),
             };
             config::Healthcheck {
                 test,
@@ -38,5 +37,4 @@ pub(super) fn lower(state: &mut State, check: &Healthcheck) -> Outcome {
         check.retries,
     ));
     state.config.healthcheck = Some(check);
-    Ok(())
 }

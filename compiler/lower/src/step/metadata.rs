@@ -8,7 +8,7 @@ use imgc_syntax::dockerfile::ast::{Command, Onbuild, Pairs, Word};
 use super::{Outcome, word};
 use crate::build::Builder;
 use crate::code::BLANK;
-use crate::gofmt::{plain_list, quoted_list};
+use crate::gofmt::{append, plain_list, quoted_list};
 use crate::state::State;
 
 /// Expands all pairs in the light of what was before the instruction.
@@ -39,7 +39,7 @@ fn expand_pairs(
 fn shown(keyword: &str, pairs: &[(String, String)]) -> String {
     let mut text = keyword.to_owned();
     for (name, value) in pairs {
-        text.push_str(&format!(" {name}={value}"));
+        append(&mut text, format_args!(" {name}={value}"));
     }
     text
 }
@@ -84,33 +84,30 @@ fn arguments(state: &State, command: &Command) -> Vec<String> {
 }
 
 /// `CMD`
-pub(super) fn cmd(state: &mut State, command: &Command) -> Outcome {
+pub(super) fn cmd(state: &mut State, command: &Command) {
     let args = arguments(state, command);
     state.note(format!("CMD {}", quoted_list(&args)));
     state.config.cmd = (!args.is_empty()).then_some(args);
     // Set for both forms, as other builders do; it means something on Windows only.
     state.config.args_escaped = true;
     state.own_cmd = true;
-    Ok(())
 }
 
 /// `ENTRYPOINT`: a command that came with the base made sense with the base's entrypoint only.
-pub(super) fn entrypoint(state: &mut State, command: &Command) -> Outcome {
+pub(super) fn entrypoint(state: &mut State, command: &Command) {
     let args = arguments(state, command);
     state.note(format!("ENTRYPOINT {}", quoted_list(&args)));
     state.config.entrypoint = (!args.is_empty()).then_some(args);
     if !state.own_cmd {
         state.config.cmd = None;
     }
-    Ok(())
 }
 
 /// `SHELL`
-pub(super) fn shell(state: &mut State, words: &[Spanned<String>]) -> Outcome {
+pub(super) fn shell(state: &mut State, words: &[Spanned<String>]) {
     let words: Vec<String> = words.iter().map(|word| word.value.clone()).collect();
     state.note(format!("SHELL {}", plain_list(&words)));
     state.config.shell = (!words.is_empty()).then_some(words);
-    Ok(())
 }
 
 /// `USER`
@@ -151,14 +148,12 @@ pub(super) fn volume(builder: &mut Builder<'_, '_>, state: &mut State, words: &[
 }
 
 /// `MAINTAINER`
-pub(super) fn maintainer(state: &mut State, text: &Spanned<String>) -> Outcome {
+pub(super) fn maintainer(state: &mut State, text: &Spanned<String>) {
     state.note(format!("MAINTAINER {}", text.value));
     state.author = Some(text.value.clone());
-    Ok(())
 }
 
 /// `ONBUILD`: kept for others. It leaves no trace in the history.
-pub(super) fn onbuild(state: &mut State, onbuild: &Onbuild) -> Outcome {
+pub(super) fn onbuild(state: &mut State, onbuild: &Onbuild) {
     state.config.on_build.push(onbuild.text.clone());
-    Ok(())
 }

@@ -22,8 +22,6 @@ use crate::build::{Builder, Place};
 use crate::env::expand;
 use crate::state::State;
 
-pub(crate) use expose::parse as parse_port;
-
 /// What lowering an instruction yields: nothing, or all that is wrong with it.
 pub(crate) type Outcome = Result<(), Vec<Diagnostic>>;
 
@@ -44,16 +42,34 @@ pub(crate) fn lower(
         Kind::Arg(list) => arg::lower(builder, state, list),
         Kind::Env(pairs) => metadata::env(builder, state, pairs),
         Kind::Label(pairs) => metadata::label(builder, state, pairs),
-        Kind::Cmd(command) => metadata::cmd(state, command),
-        Kind::Entrypoint(command) => metadata::entrypoint(state, command),
-        Kind::Shell(words) => metadata::shell(state, words),
+        Kind::Cmd(command) => {
+            metadata::cmd(state, command);
+            Ok(())
+        }
+        Kind::Entrypoint(command) => {
+            metadata::entrypoint(state, command);
+            Ok(())
+        }
+        Kind::Shell(words) => {
+            metadata::shell(state, words);
+            Ok(())
+        }
         Kind::User(word) => metadata::user(builder, state, word),
         Kind::Volume(words) => metadata::volume(builder, state, words),
-        Kind::Maintainer(text) => metadata::maintainer(state, text),
-        Kind::Onbuild(onbuild) => metadata::onbuild(state, onbuild),
+        Kind::Maintainer(text) => {
+            metadata::maintainer(state, text);
+            Ok(())
+        }
+        Kind::Onbuild(onbuild) => {
+            metadata::onbuild(state, onbuild);
+            Ok(())
+        }
         Kind::Stopsignal(word) => signal::lower(builder, state, word),
         Kind::Expose(words) => expose::lower(builder, state, words),
-        Kind::Healthcheck(check) => healthcheck::lower(state, check),
+        Kind::Healthcheck(check) => {
+            healthcheck::lower(state, check);
+            Ok(())
+        }
     }
 }
 

@@ -58,11 +58,14 @@ fn one(
         (Err(error), None) => return Err(error.diagnostic(MOUNT, span, word.value.len())),
     };
     let path = |text: &str, base: &ImagePath| {
-        base.resolve(text).map_err(|error| Diagnostic::error(PATH, error.to_string()).at(span, "no path of an image"))
+        base.resolve(text)
+            .map_err(|error| Diagnostic::error(PATH, error.to_string()).at(span, "no path of an image"))
     };
     let kind = match options.kind {
         MountType::Bind => {
-            let Some(input) = input(builder, place, options.from.as_deref(), span, inputs)? else { return Ok(None) };
+            let Some(input) = input(builder, place, options.from.as_deref(), span, inputs)? else {
+                return Ok(None);
+            };
             let source = path(options.source.as_deref().unwrap_or("/"), &ImagePath::root())?;
             MountKind::Bind { input, source, writable: !options.readonly }
         }
@@ -70,7 +73,9 @@ fn one(
             let from = match options.from.as_deref() {
                 None => None,
                 Some(from) => {
-                    let Some(input) = input(builder, place, Some(from), span, inputs)? else { return Ok(None) };
+                    let Some(input) = input(builder, place, Some(from), span, inputs)? else {
+                        return Ok(None);
+                    };
                     Some((input, path(options.source.as_deref().unwrap_or("/"), &ImagePath::root())?))
                 }
             };
@@ -162,7 +167,7 @@ pub(super) fn number(node: NodeId, inputs: &mut Vec<NodeId>) -> usize {
 fn cache_id(builder: &Builder<'_, '_>, options: &MountOptions) -> String {
     let target = options.target.as_deref().unwrap_or_default();
     let id = options.id.clone().unwrap_or_else(|| {
-        let clean = ImagePath::clean(target).map(|path| path.to_absolute()).unwrap_or_else(|_| target.to_owned());
+        let clean = ImagePath::clean(target).map_or_else(|_| target.to_owned(), |path| path.to_absolute());
         if target.starts_with('/') { clean } else { clean.trim_start_matches('/').to_owned() }
     });
     match builder.options.build_arg("BUILDKIT_CACHE_MOUNT_NS").filter(|space| !space.is_empty()) {

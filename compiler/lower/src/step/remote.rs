@@ -98,7 +98,9 @@ fn digest(text: &str, span: Span) -> Result<BlobDigest, Diagnostic> {
     text.parse().map_err(|error| {
         let (message, help) = match error {
             DigestError::Algorithm(_) => ("unsupported digest algorithm", "only `sha256:` is supported"),
-            _ => ("invalid checksum digest format", "write `--checksum=sha256:` and 64 hexadecimal digits"),
+            DigestError::Format(_) => {
+                ("invalid checksum digest format", "write `--checksum=sha256:` and 64 hexadecimal digits")
+            }
         };
         Diagnostic::error(CHECKSUM, message).at(span, "not a sha256 digest").help(help)
     })

@@ -8,6 +8,7 @@ use imgc_syntax::expand::{Lexer, NoVariables};
 use super::{Outcome, add, mount};
 use crate::build::{Builder, Place};
 use crate::code::UNSUPPORTED;
+use crate::gofmt::append;
 use crate::state::State;
 use crate::title::shown;
 
@@ -61,7 +62,8 @@ pub(super) fn lower(
         security: if insecure { Security::Insecure } else { Security::Sandbox },
         hostname: hostname.unwrap_or(HOSTNAME).to_owned(),
     };
-    let bytes = state.env.bytes() + exec.args.iter().chain(exec.scripts.iter().map(|(_, s)| s)).map(String::len).sum::<usize>();
+    let bytes = state.env.bytes()
+        + exec.args.iter().chain(exec.scripts.iter().map(|(_, s)| s)).map(String::len).sum::<usize>();
     builder.spend(bytes, place.span).map_err(|error| vec![error])?;
     let created_by = history(state, &exec.args);
     let title = format!("RUN {}{}", flags(run), shown(&title, builder.lexer.escape, &state.env));
@@ -93,9 +95,9 @@ fn history(state: &State, args: &[String]) -> String {
     }
     let mut text = "RUN ".to_owned();
     if !shown.is_empty() {
-        text.push_str(&format!("|{} ", shown.len()));
+        append(&mut text, format_args!("|{} ", shown.len()));
         for (name, value) in shown {
-            text.push_str(&format!("{name}={value} "));
+            append(&mut text, format_args!("{name}={value} "));
         }
     }
     text.push_str(&args.join(" "));
@@ -158,13 +160,13 @@ fn summary(body: &str) -> String {
 fn flags(run: &Run) -> String {
     let mut text = String::new();
     for mount in &run.mounts {
-        text.push_str(&format!("--mount={} ", mount.value));
+        append(&mut text, format_args!("--mount={} ", mount.value));
     }
     if let Some(network) = &run.network {
-        text.push_str(&format!("--network={} ", network.value));
+        append(&mut text, format_args!("--network={} ", network.value));
     }
     if let Some(security) = &run.security {
-        text.push_str(&format!("--security={} ", security.value));
+        append(&mut text, format_args!("--security={} ", security.value));
     }
     text
 }

@@ -11,16 +11,17 @@ use crate::state::State;
 
 /// Names of Linux signals, without `SIG`.
 const NAMES: [&str; 35] = [
-    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL",
-    "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1",
-    "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN",
+    "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE",
+    "POLL", "PROF", "PWR", "QUIT", "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU",
+    "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ", "RTMIN",
 ];
 
 /// The name is checked here and stored as given.
 pub(super) fn lower(builder: &mut Builder<'_, '_>, state: &mut State, signal: &Word) -> Outcome {
     let text = word(builder, state, signal).map_err(|error| vec![error])?.text;
     if !is_signal(&text) {
-        let error = Diagnostic::error(SIGNAL, format!("invalid signal: {text}")).at(signal.span, "no such signal");
+        let error =
+            Diagnostic::error(SIGNAL, format!("invalid signal: {text}")).at(signal.span, "no such signal");
         let bare = text.to_uppercase();
         let bare = bare.strip_prefix("SIG").unwrap_or(&bare);
         return Err(vec![match did_you_mean(bare, NAMES) {
@@ -41,7 +42,9 @@ fn is_signal(text: &str) -> bool {
     let upper = text.to_uppercase();
     let bare = upper.strip_prefix("SIG").unwrap_or(&upper);
     let real_time = |prefix: &str, limit: u32| {
-        bare.strip_prefix(prefix).and_then(|rest| rest.parse().ok()).is_some_and(|offset: u32| (1..=limit).contains(&offset))
+        bare.strip_prefix(prefix)
+            .and_then(|rest| rest.parse().ok())
+            .is_some_and(|offset: u32| (1..=limit).contains(&offset))
     };
     NAMES.contains(&bare) || bare == "RTMAX" || real_time("RTMIN+", 15) || real_time("RTMAX-", 14)
 }
