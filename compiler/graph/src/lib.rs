@@ -10,6 +10,7 @@
 //! | [`key`] | definition keys, and the canonical form of an op |
 //! | [`text`] | the text form: prints and parses |
 //! | [`json`], [`dot`], [`mermaid`], [`tree`] | other forms: for programs, drawings and people |
+//! | [`draw`] | SVG and HTML |
 //! | [`describe`] | one line for a node |
 //! | [`verify`] | checks a graph |
 //! | [`world`] | the facts that lowering asks of the world |
@@ -20,6 +21,7 @@
 pub mod chain;
 pub mod describe;
 pub mod dot;
+pub mod draw;
 pub mod exec;
 pub mod file;
 pub mod graph;

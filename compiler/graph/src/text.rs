@@ -29,7 +29,7 @@ use imgc_base::span::{SourceId, Span};
 
 use crate::graph::Graph;
 
-pub use print::print;
+pub use print::{print, print_nodes};
 
 /// The longest text that is read, in bytes.
 pub const MAX_TEXT: usize = 64 << 20;

@@ -14,9 +14,10 @@
 //! | [`budget`] | budget | all | keeps the number of layers under the limit |
 //! | [`rules`] | drop | 2 | which paths of our own layers are known garbage (applied at assembly) |
 //!
-//! [`volatility`] is what the layer plan asks of the graph.
+//! [`volatility`] is what the layer plan asks of the graph; [`draw`] shows what was done.
 
 pub mod budget;
+pub mod draw;
 pub mod fuse;
 pub mod group;
 pub mod independent;
@@ -68,6 +69,8 @@ impl Default for Options {
 pub struct Optimised {
     /// The graph; a node keeps its id, dropped ones are gone.
     pub graph: Graph,
+    /// Which node each one that is equal to another became.
+    pub moved: BTreeMap<NodeId, NodeId>,
     /// How the images are layered, by image node.
     pub plans: BTreeMap<NodeId, LayerPlan>,
     /// Steps whose layer does not depend on their root's content: it can be made before the root is there, and stays
@@ -107,7 +110,7 @@ pub fn optimise(graph: &Graph, options: &Options) -> Optimised {
         fused = found;
         reports.push(report);
     }
-    Optimised { graph, plans, independent, fused, reports }
+    Optimised { graph, moved, plans, independent, fused, reports }
 }
 
 #[cfg(test)]

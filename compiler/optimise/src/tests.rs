@@ -267,3 +267,57 @@ fn finds_what_needs_no_root_and_what_shares_a_sandbox() {
     assert_eq!(done.independent, BTreeSet::from([linked, numeric]));
     assert_eq!(done.fused, [[a, c]]);
 }
+
+/// A build with three images, a dropped stage and equal stages.
+fn large() -> Build {
+    let mut b = Build::new();
+    let context = b.context;
+    let rust = b.base("rust:1.95", 5);
+    let a = b.run(
+        "build",
+        rust,
+        "apt-get update && apt-get install -y --no-install-recommends pkg-config libssl-dev",
+    );
+    let a = b.workdir("build", a, "/src");
+    let a = b.copy("build", a, &["Cargo.toml", "Cargo.lock"]);
+    let a = b.run("build", a, "cargo fetch --locked");
+    let a = b.copy("build", a, &["src"]);
+    let built = b.run("build", a, "cargo build --release --locked --target-dir /target");
+    let node = b.base("node:22", 4);
+    let w = b.copy("web", node, &["package.json", "package-lock.json"]);
+    let w = b.run("web", w, "npm ci");
+    let w = b.copy("web", w, &["web"]);
+    let web = b.run("web", w, "npm run build");
+    let _unused = b.run("docs", node, "npm install -g mdbook");
+    let slim = b.base("debian:13-slim", 1);
+    let c = b.run("common", slim, "apt-get update");
+    let c = b.run("common", c, "apt-get install -y ca-certificates libssl3");
+    let common = b.run("common", c, "rm -rf /var/lib/apt/lists/*");
+    let copy_bin = |b: &mut Build, stage: &str, root| {
+        b.copy_with(stage, root, built, &["/target/release/server"], |copy| copy.link = true)
+    };
+    let s = copy_bin(&mut b, "server", common);
+    let s = b.copy_with("server", s, web, &["/web/dist"], |_| {});
+    b.image(s);
+    let again = b.base("debian:13-slim", 1);
+    let t = b.run("worker", again, "apt-get update");
+    let t = b.run("worker", t, "apt-get install -y ca-certificates libssl3");
+    let t = copy_bin(&mut b, "worker", t);
+    let t = b.copy_with("worker", t, context, &["worker.toml"], |_| {});
+    b.image(t);
+    b
+}
+
+#[test]
+fn the_page_shows_what_became_of_each_node() {
+    let b = large();
+    let done = optimise(&b.graph, &at(Level::O1));
+    let page = draw::html("before and after", &b.graph, &done);
+    if let Some(file) = option_env!("IMGC_PAGE") {
+        std::io::Write::write_all(&mut std::fs::File::create(file).unwrap(), page.as_bytes()).unwrap();
+    }
+    assert_eq!(page.matches("class=\"node").count(), b.graph.len() + done.graph.len());
+    for text in ["not needed", "= common#", "does not wait", "same sandbox", "layer 2", "4 layers"] {
+        assert!(page.contains(text), "{text}");
+    }
+}

@@ -10,6 +10,7 @@ use imgc_base::reference::Reference;
 use super::HEAD;
 use super::lex::quote;
 use super::words::{self, word};
+use crate::describe::numbers;
 use crate::exec::{Exec, Mount, MountKind};
 use crate::file::{Chmod, Copy, FileAction, OwnerSpec, Unpack};
 use crate::graph::{Graph, Node, NodeId};
@@ -29,6 +30,16 @@ pub fn print(graph: &Graph) -> String {
         let _ = writeln!(out.text, "target {target}");
     }
     out.text
+}
+
+/// Each node as it stands in the whole text.
+pub fn print_nodes(graph: &Graph) -> BTreeMap<NodeId, String> {
+    let mut out = Printer { text: String::new(), numbers: numbers(graph) };
+    let nodes = graph.nodes().map(|id| {
+        out.node(graph, id);
+        (id, std::mem::take(&mut out.text).trim_start().to_owned())
+    });
+    nodes.collect()
 }
 
 struct Printer {
