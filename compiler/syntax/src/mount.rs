@@ -428,3 +428,6 @@ fn bytes(value: &str) -> Option<u64> {
     let size = count.parse::<f64>().ok()? * (1u64 << shift) as f64;
     (size < 9_223_372_036_854_775_808.0).then_some(size as u64)
 }
+
+#[cfg(test)]
+mod tests;

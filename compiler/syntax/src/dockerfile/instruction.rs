@@ -145,6 +145,20 @@ impl<'e> Parser<'e> {
             );
             return;
         }
+        if let Some((at, char)) = word.char_indices().find(|(_, char)| char.is_whitespace())
+            && let Some(name) = Keyword::find(&word[..at])
+        {
+            let code = format!("U+{:04X}", u32::from(char));
+            self.errors.push(
+                Diagnostic::error(
+                    UNKNOWN_INSTRUCTION,
+                    format!("{code} after {} is not a blank", name.name()),
+                )
+                .at(head.keyword.part(at..at + char.len_utf8()).span(), "looks like a blank")
+                .help("replace it by a space; text copied from a web page may hold such characters"),
+            );
+            return;
+        }
         // A word may be a megabyte long.
         let shown: String = word.chars().take(64).collect();
         let error = Diagnostic::error(UNKNOWN_INSTRUCTION, format!("unknown instruction: {shown}"))

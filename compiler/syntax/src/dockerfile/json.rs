@@ -27,6 +27,9 @@ pub(super) fn read(text: &str) -> Json {
     let moved = |range: Range<usize>| range.start + skipped..range.end + skipped;
     if let Some(pair) = grammar::parse(Rule::json_array, array) {
         let strings = pair.into_inner().filter(|pair| pair.as_rule() == Rule::json_string);
+        if strings.clone().any(|pair| pair.as_str().bytes().any(|byte| byte < 0x20)) {
+            return Json::No;
+        }
         return Json::Strings(strings.map(|pair| (string(&pair), moved(grammar::range(&pair)))).collect());
     }
     match first_other(array) {

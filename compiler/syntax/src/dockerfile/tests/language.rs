@@ -123,6 +123,7 @@ fn files_without_anything_to_build() {
         ("\u{feff}", "E0101", "file with no instructions"),
         ("ARG a\n", "E0104", "dockerfile contains no stages to build"),
         ("FROM scratch\nRUN a\0b", "E0121", "a NUL byte in the text"),
+        ("FROM scratch\nRUN\u{a0}x", "E0102", "U+00A0 after RUN is not a blank"),
         ("\\", "E0102", "a continued line without an instruction"),
         ("\\\n# x\n", "E0102", "a continued line without an instruction"),
     ] {
