@@ -12,7 +12,7 @@ use super::closure::{closure, manifest};
 use super::layout::{add, json, write_archive};
 use crate::docker_archive::{MANIFEST, ManifestItem};
 use crate::error::ImageError;
-use crate::layout::{self, CONTAINERD_NAME, REF_NAME};
+use crate::layout;
 use crate::manifest::Descriptor;
 use crate::source::Blobs;
 
@@ -38,12 +38,7 @@ pub fn write_docker_archive(
         let mut names = Vec::new();
         for tag in &image.tags {
             let reference: Reference = tag.parse().map_err(|error| ImageError::Layout(format!("{error}")))?;
-            let mut root = image.manifest.clone();
-            root.annotations.insert(CONTAINERD_NAME.to_owned(), reference.to_string());
-            add(&mut index, None, &root);
-            if let (Some(last), Some(tag)) = (index.manifests.last_mut(), reference.tag()) {
-                last.annotations.insert(REF_NAME.to_owned(), tag.to_owned());
-            }
+            add(&mut index, Some(&reference.to_string()), &image.manifest);
             names.push(reference.familiar());
         }
         if image.tags.is_empty() {
