@@ -140,6 +140,11 @@ impl Failure {
                 failure.helps.extend(error.help());
                 failure
             }
+            ExecuteError::Fetch(error) => {
+                let mut failure = Self::chain(code::NETWORK, error);
+                failure.helps.extend(error.help());
+                failure
+            }
             ExecuteError::User(error) => {
                 let mut failure = Self::chain(code::FAILED, error);
                 failure.helps.extend(error.help());
@@ -190,8 +195,8 @@ fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
 /// Codes of diagnostics that are no fault of the text: a registry that does not answer.
 fn fact_code(diagnostic: &str) -> Option<u8> {
     match diagnostic {
-        "E0290" => Some(code::NETWORK),
-        "E0291" => Some(code::MACHINE),
+        imgc_lower::code::NETWORK => Some(code::NETWORK),
+        imgc_lower::code::ENVIRONMENT => Some(code::MACHINE),
         _ => None,
     }
 }

@@ -8,8 +8,10 @@ use imgc_image::Descriptor;
 use imgc_registry::Client;
 use imgc_store::Store;
 
+use super::find;
 use crate::failure::Failure;
 use crate::progress;
+use crate::render::units;
 use crate::session::Session;
 
 /// Pull images from their registry
@@ -52,7 +54,21 @@ pub fn push(
     descriptor: &Descriptor,
     sink: &dyn EventSink,
 ) -> Result<(), Failure> {
-    let _ = (client, store);
-    sink.emit(Event::Note(format!("pushed {reference} {}", descriptor.digest)));
+    // Blobs that another repository of the same registry has are mounted, not sent.
+    let from: Vec<String> = find::all(store)?
+        .iter()
+        .flat_map(|image| &image.names)
+        .filter(|name| name.registry() == reference.registry() && name.repository() != reference.repository())
+        .map(|name| name.repository().to_owned())
+        .collect();
+    let report = client.push(reference, descriptor, store, &from)?;
+    sink.emit(Event::Note(format!(
+        "pushed {reference} {} ({} sent in {} blobs, {} there, {} mounted)",
+        report.descriptor.digest,
+        units::bytes(report.sent_bytes),
+        report.sent,
+        report.present,
+        report.mounted
+    )));
     Ok(())
 }
