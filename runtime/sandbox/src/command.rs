@@ -210,8 +210,10 @@ pub enum Status {
 }
 
 /// What is known after a command ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exit {
     /// How it ended.
     pub status: Status,
+    /// What this machine could not keep of what the command did: owners, where there is only one id.
+    pub notes: Vec<String>,
 }

@@ -3,17 +3,18 @@
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
-use crate::command::{Attach, Command, Network, Security};
+use crate::command::{Attach, Command, Network, Security, What};
 use crate::error::{Doing, SandboxError};
 use crate::sys::{self, Side};
 use crate::wire::{self, Report};
-use crate::{idmap, init, userns};
+use crate::{emulate, idmap, init, proxy, userns};
 
 /// The hidden command that the helper is started as.
 pub(crate) const NAME: &str = "__sandbox";
@@ -50,7 +51,7 @@ fn serve() -> io::Result<()> {
     ];
     let signals = sys::signal_fd(&signals)?;
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let input = wire::receive_fd(&control)?;
+    let Some((_, input)) = wire::receive_fd(&control)? else { return Ok(()) };
     let Some(command) = wire::receive::<Command>(&mut control)? else { return Ok(()) };
     let null = rustix::fs::open(
         "/dev/null",
@@ -78,7 +79,14 @@ pub(crate) struct Links {
     pub(crate) input: Option<OwnedFd>,
     /// Signals of this process.
     pub(crate) signals: OwnedFd,
+    /// Descriptors for the helper to serve: sockets by their number, and [`QUESTIONS`].
+    pub(crate) services: UnixStream,
+    /// There is one id: owners and users are emulated.
+    pub(crate) single: bool,
 }
+
+/// Marks the descriptor of the filter's questions.
+pub(crate) const QUESTIONS: u8 = 255;
 
 fn run(
     command: &Command,
@@ -102,16 +110,36 @@ fn run(
     let (go_read, mut go) = io::pipe().doing(&doing)?;
     let (mut status, status_write) = io::pipe().doing(&doing)?;
     let (orders_read, orders) = io::pipe().doing(&doing)?;
-    let links = Links { go: go_read, status: status_write, orders: orders_read, input, signals };
+    let (services, theirs) = UnixStream::pair().doing(doing)?;
+    let links = Links {
+        go: go_read,
+        status: status_write,
+        orders: orders_read,
+        input,
+        signals: signals.try_clone().doing(doing)?,
+        services: theirs,
+        single: own_user && idmap::size(&uids) == 1,
+    };
     let pid = match sys::fork_into(namespaces(command, own_user)).map_err(|error| no_namespaces(&error))? {
         Side::Child => {
-            drop((go, status, orders));
+            drop((go, status, orders, services));
             init::run(command, links)
         }
         Side::Parent(pid) => pid,
     };
     drop(links);
-    let mut watch = Watch { pid, done: false };
+    let sockets = command.mounts.iter().filter_map(|mount| match &mount.what {
+        What::Socket { path, .. } => Some(path.clone()),
+        _ => None,
+    });
+    let mut watch = Watch {
+        pid,
+        done: false,
+        signals,
+        services,
+        sockets: sockets.collect(),
+        notes: emulate::Notes::default(),
+    };
     if own_user {
         let write = |file: &str, map: &[idmap::Range]| {
             fs_err::write(format!("/proc/{}/{file}", pid.as_raw_nonzero()), idmap::identity(map))
@@ -146,6 +174,11 @@ fn no_namespaces(error: &io::Error) -> SandboxError {
 struct Watch {
     pid: Pid,
     done: bool,
+    signals: OwnedFd,
+    services: UnixStream,
+    /// Where the command's sockets lead, in order.
+    sockets: Vec<PathBuf>,
+    notes: emulate::Notes,
 }
 
 impl Watch {
@@ -158,21 +191,33 @@ impl Watch {
     ) -> Result<Report, SandboxError> {
         let doing = "watch the sandbox";
         let pidfd = rustix::process::pidfd_open(self.pid, PidfdFlags::empty()).doing(&doing)?;
+        let mut served = true;
         loop {
+            let services = if served { PollFlags::IN } else { PollFlags::empty() };
             let mut fds = [
                 PollFd::new(status, PollFlags::IN),
                 PollFd::new(control, PollFlags::IN),
                 PollFd::new(&pidfd, PollFlags::IN),
+                PollFd::new(&self.signals, PollFlags::IN),
+                PollFd::new(&self.services, services),
             ];
             match rustix::event::poll(&mut fds, None) {
                 Ok(_) | Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(SandboxError::system(doing)(error)),
             }
-            let [said, ordered, ended] = fds.map(|fd| !fd.revents().is_empty());
+            let [said, ordered, ended, signalled, offered] = fds.map(|fd| !fd.revents().is_empty());
             if said {
-                if let Ok(Some(report)) = wire::receive(status) {
-                    return Ok(report);
-                }
+                return match wire::receive(status) {
+                    Ok(Some(Report::Ended(status, _))) => Ok(Report::Ended(status, self.notes())),
+                    Ok(Some(report)) => Ok(report),
+                    _ => Err(SandboxError::Helper(self.how_it_ended())),
+                };
+            }
+            if offered {
+                served = self.serve();
+            }
+            if signalled {
+                self.forward(&mut orders);
             }
             if said || ended {
                 return Err(SandboxError::Helper(self.how_it_ended()));
@@ -186,6 +231,40 @@ impl Watch {
                 }
             }
         }
+    }
+
+    /// Takes a descriptor to serve; false if there will be no more.
+    fn serve(&self) -> bool {
+        match wire::receive_fd(&self.services) {
+            Ok(Some((QUESTIONS, Some(questions)))) => {
+                emulate::serve(questions, self.pid, std::sync::Arc::clone(&self.notes));
+                true
+            }
+            Ok(Some((number, Some(listener)))) => {
+                if let Some(path) = self.sockets.get(usize::from(number)) {
+                    proxy::serve(listener, path.clone());
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Signals from the user's terminal, or to this process, are the command's.
+    fn forward(&self, orders: &mut io::PipeWriter) {
+        const INFO: usize = 128;
+        let mut infos = [0; 8 * INFO];
+        let length = rustix::io::read(&self.signals, &mut infos).unwrap_or(0);
+        for info in infos[..length].chunks_exact(INFO) {
+            let signal = i32::from_ne_bytes([info[0], info[1], info[2], info[3]]);
+            if [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT].contains(&signal) {
+                drop(orders.write_all(&[signal as u8]));
+            }
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.lock().map(|notes| notes.iter().cloned().collect()).unwrap_or_default()
     }
 
     fn kill(&self) {

@@ -11,13 +11,14 @@ use crate::error::{Doing, SandboxError};
 use crate::helper::Links;
 use crate::mountpoint::MountPoints;
 use crate::sys::{self, Side};
+use crate::terminal::Terminal;
 use crate::wire::{self, Report};
 use crate::{lockdown, loopback, mounts, standard};
 
 /// Runs as process 1; the process ends with this.
 pub(crate) fn run(command: &Command, mut links: Links) -> ! {
     let report = match work(command, &mut links) {
-        Ok(status) => Report::Ended(status),
+        Ok(status) => Report::Ended(status, Vec::new()),
         Err(error) => Report::Failed(error.into()),
     };
     drop(wire::send(&mut links.status, &report));
@@ -33,9 +34,16 @@ fn work(command: &Command, links: &mut Links) -> Result<Status, SandboxError> {
         sys::exit_now(1);
     }
     machine(command)?;
-    let points = mounts::enter(command)?;
-    let child = start(command, links)?;
-    let status = wait(child, links)?;
+    let points = mounts::enter(command, &links.services)?;
+    let mut terminal = match command.attach {
+        Attach::Terminal => Some(Terminal::open(links.input.take())?),
+        _ => None,
+    };
+    let child = start(command, links, terminal.as_ref())?;
+    let status = wait(child, links, &mut terminal)?;
+    if let Some(terminal) = &mut terminal {
+        terminal.drain();
+    }
     tidy(points);
     Ok(status)
 }
@@ -53,12 +61,12 @@ fn machine(command: &Command) -> Result<(), SandboxError> {
     Ok(())
 }
 
-fn start(command: &Command, links: &mut Links) -> Result<Pid, SandboxError> {
+fn start(command: &Command, links: &mut Links, terminal: Option<&Terminal>) -> Result<Pid, SandboxError> {
     match sys::fork_into(UnshareFlags::empty()).doing("start the command")? {
         Side::Parent(pid) => Ok(pid),
         Side::Child => {
-            let error = match prepare_streams(command, links).and_then(|()| lockdown::become_command(command))
-            {
+            let ready = prepare_streams(command, links, terminal);
+            let error = match ready.and_then(|()| lockdown::become_command(command, links)) {
                 Ok(never) => match never {},
                 Err(error) => error,
             };
@@ -68,27 +76,49 @@ fn start(command: &Command, links: &mut Links) -> Result<Pid, SandboxError> {
     }
 }
 
-fn prepare_streams(command: &Command, links: &Links) -> Result<(), SandboxError> {
+fn prepare_streams(
+    command: &Command,
+    links: &Links,
+    terminal: Option<&Terminal>,
+) -> Result<(), SandboxError> {
     rustix::process::setsid().doing("start a session")?;
-    if let (Attach::Inherited | Attach::Terminal, Some(input)) = (command.attach, &links.input) {
+    if let Some(terminal) = terminal {
+        return terminal.take();
+    }
+    if let (Attach::Inherited, Some(input)) = (command.attach, &links.input) {
         rustix::stdio::dup2_stdin(input).doing("connect the input")?;
     }
     Ok(())
 }
 
 /// Reaps until the command itself ends.
-fn wait(child: Pid, links: &mut Links) -> Result<Status, SandboxError> {
+fn wait(child: Pid, links: &mut Links, terminal: &mut Option<Terminal>) -> Result<Status, SandboxError> {
     let doing = "wait for the command";
+    let mut talking = terminal.is_some();
     loop {
-        let mut fds = [PollFd::new(&links.signals, PollFlags::IN), PollFd::new(&links.orders, PollFlags::IN)];
+        let mut fds =
+            vec![PollFd::new(&links.signals, PollFlags::IN), PollFd::new(&links.orders, PollFlags::IN)];
+        if let Some(terminal) = terminal.as_ref().filter(|_| talking) {
+            fds.extend(terminal.sources());
+        }
         match rustix::event::poll(&mut fds, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(SandboxError::system(doing)(error)),
         }
-        let [signalled, ordered] = fds.map(|fd| !fd.revents().is_empty());
+        let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+        drop(fds);
+        let is = |number: usize| ready.get(number).copied().unwrap_or(false);
+        let (signalled, ordered) = (is(0), is(1));
+        if let Some(terminal) = terminal.as_mut().filter(|_| talking) {
+            talking = terminal.pass(is(2), is(3));
+        }
         if signalled {
             let mut info = [0; 1024];
             let _ = rustix::io::read(&links.signals, &mut info);
+            if let Some(terminal) = terminal {
+                // One of them may be that the user's window has another size.
+                terminal.resize();
+            }
             while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
                 if pid == child {
                     return Ok(match status.terminating_signal() {

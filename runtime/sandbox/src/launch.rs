@@ -7,20 +7,23 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use imgc_base::cancel::Cancel;
 use imgc_base::event::Stream;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{MemfdFlags, SealFlags};
 
-use crate::command::{Command, Exit, Status};
+use crate::command::{Attach, Command, Exit, Status};
 use crate::error::{Doing, SandboxError};
 use crate::helper::{self, is_attached};
+use crate::terminal::Raw;
 use crate::wire::{self, Report};
 
 /// How often the wish to stop is looked at.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// How long a program that the user talks to may take to end when asked.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a killed helper may take to clear away.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -41,6 +44,11 @@ struct Helper {
     child: Child,
     control: UnixStream,
     streams: Vec<(Stream, OwnedFd)>,
+    attached: bool,
+    /// When it was asked to end.
+    asked: Option<Instant>,
+    /// The user's terminal is itself again when this goes.
+    _raw: Option<Raw>,
 }
 
 impl Helper {
@@ -62,10 +70,12 @@ impl Helper {
         if let Some(err) = child.stderr.take() {
             streams.push((Stream::Stderr, OwnedFd::from(err)));
         }
-        let mut helper = Self { child, control, streams };
+        let raw = (command.attach == Attach::Terminal).then(Raw::enter);
+        let mut helper =
+            Self { child, control, streams, attached: is_attached(command.attach), asked: None, _raw: raw };
         let stdin = io::stdin();
-        let input = matches!(command.attach, crate::Attach::Inherited | crate::Attach::Terminal);
-        wire::send_fd(&helper.control, input.then(|| stdin.as_fd()))
+        let input = matches!(command.attach, Attach::Inherited | Attach::Terminal);
+        wire::send_fd(&helper.control, 0, input.then(|| stdin.as_fd()))
             .and_then(|()| wire::send(&mut helper.control, command))
             .doing(&doing)?;
         Ok(helper)
@@ -81,9 +91,9 @@ impl Helper {
         let mut report: Option<Report> = None;
         let mut open = true;
         while open || !self.streams.is_empty() {
-            if cancel.is_cancelled() {
+            if cancel.is_cancelled() && self.no_longer() {
                 self.stop();
-                return Ok(Exit { status: Status::Signal(libc::SIGKILL) });
+                return Ok(Exit { status: Status::Signal(libc::SIGKILL), notes: Vec::new() });
             }
             let mut fds: Vec<PollFd<'_>> =
                 self.streams.iter().map(|(_, fd)| PollFd::new(fd, PollFlags::IN)).collect();
@@ -125,10 +135,22 @@ impl Helper {
         }
         let ended = self.child.wait().doing(&doing)?;
         match report {
-            Some(Report::Ended(status)) => Ok(Exit { status }),
+            Some(Report::Ended(status, notes)) => Ok(Exit { status, notes }),
             Some(Report::Failed(failure)) => Err(failure.into()),
             None => Err(SandboxError::Helper(ended.to_string())),
         }
+    }
+
+    /// Asked to stop: true if it must be now. A program that the user talks to is asked first.
+    fn no_longer(&mut self) -> bool {
+        if !self.attached {
+            return true;
+        }
+        let asked = *self.asked.get_or_insert_with(|| {
+            drop(self.control.write_all(&[libc::SIGTERM as u8]));
+            Instant::now()
+        });
+        asked.elapsed() > PATIENCE
     }
 
     /// Ends everything inside and waits for it.

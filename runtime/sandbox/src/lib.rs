@@ -14,6 +14,8 @@
 //! | `rootfs`, `mounts`, `standard`, `mountpoint` | the file system that C sees |
 //! | `lockdown`, `seccomp` | what C may do |
 //! | `userns`, `idmap` | how this program becomes root without being root |
+//! | `emulate` | owners and users where there is only one id |
+//! | `terminal`, `proxy` | a terminal, and the ssh agent's socket |
 //! | `interrupt` | Ctrl-C |
 //! | `probe` | what this machine can do |
 //! | `sys` | all the `unsafe` of the project |
@@ -22,6 +24,7 @@
 //! nothing in the sandbox can reach the program's file.
 
 mod command;
+mod emulate;
 mod error;
 mod helper;
 mod idmap;
@@ -33,10 +36,12 @@ mod loopback;
 mod mountpoint;
 mod mounts;
 mod probe;
+mod proxy;
 mod rootfs;
 mod seccomp;
 mod standard;
 mod sys;
+mod terminal;
 mod userns;
 mod wire;
 

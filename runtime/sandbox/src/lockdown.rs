@@ -1,6 +1,7 @@
 //! From init's child to the command: identity, limits, capabilities, filter, exec.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 
 use rustix::fs::Mode;
@@ -9,7 +10,8 @@ use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 
 use crate::command::{Command, Security};
 use crate::error::{Doing, SandboxError};
-use crate::{seccomp, sys};
+use crate::helper::{Links, QUESTIONS};
+use crate::{emulate, seccomp, sys, wire};
 
 /// Docker's default capabilities.
 const KEPT: CapabilitySet = CapabilitySet::CHOWN
@@ -50,7 +52,10 @@ const LIMITS: &[(&str, Resource, Option<(Option<u64>, Option<u64>)>)] = &[
 ];
 
 /// Becomes the command; returns only what kept it from that.
-pub(crate) fn become_command(command: &Command) -> Result<std::convert::Infallible, SandboxError> {
+pub(crate) fn become_command(
+    command: &Command,
+    links: &Links,
+) -> Result<std::convert::Infallible, SandboxError> {
     limits(command)?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     // A kernel may refuse it; addresses are then random, as they would be elsewhere.
@@ -64,6 +69,12 @@ pub(crate) fn become_command(command: &Command) -> Result<std::convert::Infallib
         sys::install_filter(&seccomp::filter(), false).doing("install the system call filter")?;
     }
     identity(command)?;
+    if links.single {
+        let questions = sys::install_filter(&seccomp::asking(&emulate::calls()), true)
+            .doing("install the filter that asks about owners")?;
+        wire::send_fd(&links.services, QUESTIONS, questions.as_ref().map(AsFd::as_fd))
+            .doing("hand over the filter's questions")?;
+    }
     if !insecure && command.uid == 0 {
         let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
         rustix::thread::set_capabilities(None, sets).doing("drop capabilities")?;

@@ -1,17 +1,18 @@
 //! The mounts that a command asks for, and the whole root put together.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use imgc_base::path::ImagePath;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::mount::{MountAttrFlags, MountPropagationFlags, UnmountFlags};
 
 use crate::command::{Command, What};
 use crate::error::{Doing, SandboxError};
 use crate::mountpoint::{MountPoints, Shape, create, stand_in};
 use crate::rootfs::{attach, clone_mount, new_mount, open_path, overlay};
-use crate::{standard, sys};
+use crate::{standard, sys, wire};
 
 /// Devices and set-id programs of what is lent do not count.
 const LENT: MountAttrFlags = MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
@@ -24,11 +25,11 @@ struct Ready {
 }
 
 /// Makes the command's root the root of this process, which is alone in its mount namespace.
-pub(crate) fn enter(command: &Command) -> Result<MountPoints, SandboxError> {
+pub(crate) fn enter(command: &Command, services: &UnixStream) -> Result<MountPoints, SandboxError> {
     let doing = "prepare the root";
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .doing(&doing)?;
-    let scratch = Scratch::new(&command.work)?;
+    let scratch = Scratch::new(&command.work, services)?;
     let mut ready = Vec::new();
     for spec in &command.mounts {
         ready.push(scratch.prepare(&spec.target, &spec.what)?);
@@ -74,14 +75,17 @@ const STAND_IN: &str = "stand-in";
 const SCRATCH: &str = "scratch";
 
 /// Memory for files, and places to mount things at before they are bound where they belong.
-struct Scratch {
+struct Scratch<'a> {
     memory: OwnedFd,
     stand_in: OwnedFd,
+    /// The helper serves what is sent here.
+    services: &'a UnixStream,
+    sockets: std::cell::Cell<u8>,
     next: std::cell::Cell<u32>,
 }
 
-impl Scratch {
-    fn new(work: &Path) -> Result<Self, SandboxError> {
+impl<'a> Scratch<'a> {
+    fn new(work: &Path, services: &'a UnixStream) -> Result<Self, SandboxError> {
         let doing = format!("prepare `{}`", work.display());
         let dir = open_path(CWD, work, OFlags::DIRECTORY).doing(&doing)?;
         for name in [OVERLAY, STAND_IN, SCRATCH] {
@@ -91,7 +95,8 @@ impl Scratch {
         let memory = new_mount("ramfs", &[("mode", "0700")], LENT)?;
         attach(&memory, open_path(&dir, SCRATCH, OFlags::DIRECTORY).doing(&doing)?, SCRATCH)?;
         let stand_in = open_path(&dir, STAND_IN, OFlags::DIRECTORY).doing(&doing)?;
-        Ok(Self { memory, stand_in, next: std::cell::Cell::new(0) })
+        let (sockets, next) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+        Ok(Self { memory, stand_in, services, sockets, next })
     }
 
     fn place(&self, name: &str, shape: Shape) -> Result<OwnedFd, SandboxError> {
@@ -137,13 +142,27 @@ impl Scratch {
                 Ok(Ready { target: target.clone(), mount, shape: Shape::Dir })
             }
             What::File { bytes, mode, uid, gid } => self.file(target, bytes, *mode, (*uid, *gid), false),
-            What::Socket { path, .. } => {
-                let name = path.display().to_string();
-                let there = open_path(CWD, path.as_path(), OFlags::empty())
-                    .doing(format!("open the socket `{name}`"))?;
-                lend(target, &there, &name, false)
-            }
+            What::Socket { mode, uid, gid, .. } => self.socket(target, *mode, (*uid, *gid)),
         }
+    }
+
+    /// A socket of the sandbox's own; the helper connects it to the machine's.
+    fn socket(&self, target: &ImagePath, mode: u32, owner: (u32, u32)) -> Result<Ready, SandboxError> {
+        let doing = format!("make the socket `{target}`");
+        let name = self.name();
+        // Through the descriptor: the path of a socket must be short.
+        let path = format!("/proc/self/fd/{}/{name}", self.memory.as_raw_fd());
+        let listener = UnixListener::bind(path).doing(&doing)?;
+        let (uid, gid) = (Uid::from_raw(owner.0), Gid::from_raw(owner.1));
+        rustix::fs::chownat(&self.memory, &name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+            .doing(&doing)?;
+        rustix::fs::chmodat(&self.memory, &name, Mode::from_raw_mode(mode & 0o777), AtFlags::empty())
+            .doing(&doing)?;
+        let number = self.sockets.get();
+        self.sockets.set(number.saturating_add(1));
+        wire::send_fd(self.services, number, Some(listener.as_fd())).doing(&doing)?;
+        let there = open_path(&self.memory, name.as_str(), OFlags::NOFOLLOW).doing(&doing)?;
+        lend(target, &there, &target.to_absolute(), false)
     }
 
     /// overlayfs wants at least one lower directory.

@@ -114,7 +114,10 @@ fn name(fd: &OwnedFd) -> String {
 }
 
 fn no_overlay(error: Errno) -> SandboxError {
-    SandboxError::machine(format!("this machine has no overlayfs: {error}"), "load the kernel module `overlay`")
+    SandboxError::machine(
+        format!("this machine has no overlayfs: {error}"),
+        "load the kernel module `overlay`",
+    )
 }
 
 fn refused(error: Errno, kernel: &str) -> SandboxError {
@@ -181,7 +184,8 @@ mod tests {
                 }
                 mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
                 let open = |name: &str| open_path(CWD, path(name).as_path(), OFlags::DIRECTORY).unwrap();
-                let mount = overlay_by_string(&[open("b"), open("a")], &open("upper"), &open("work")).unwrap();
+                let mount =
+                    overlay_by_string(&[open("b"), open("a")], &open("upper"), &open("work")).unwrap();
                 for name in ["from-a", "from-b"] {
                     assert!(open_path(&mount, name, OFlags::empty()).is_ok(), "{name}");
                 }

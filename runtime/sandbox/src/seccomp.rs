@@ -12,6 +12,7 @@ enum Answer {
     Allow,
     Errno(i32),
     Kill,
+    Ask,
 }
 
 impl Answer {
@@ -20,6 +21,7 @@ impl Answer {
             Self::Allow => 0x7fff_0000,
             Self::Errno(errno) => 0x0005_0000 | errno.unsigned_abs(),
             Self::Kill => 0x8000_0000,
+            Self::Ask => 0x7fc0_0000,
         }
     }
 }
@@ -201,6 +203,17 @@ pub(crate) fn filter() -> Vec<Instruction> {
         }
         then.answer(EPERM);
     });
+    filter.answer(Answer::Allow);
+    filter.0
+}
+
+/// A filter that asks about some calls and allows the others.
+pub(crate) fn asking(calls: &[libc::c_long]) -> Vec<Instruction> {
+    let mut filter = Filter::default();
+    filter.load(NUMBER);
+    for &call in calls {
+        filter.if_equal(call as u32, Answer::Ask);
+    }
     filter.answer(Answer::Allow);
     filter.0
 }

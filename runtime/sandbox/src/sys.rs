@@ -12,7 +12,7 @@
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
@@ -140,6 +140,64 @@ pub(crate) fn install_filter(filter: &[Instruction], notify: bool) -> io::Result
     Ok(notify.then(|| unsafe { OwnedFd::from_raw_fd(result as i32) }))
 }
 
+/// A call that a filter asks about: the process waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question {
+    pub(crate) id: u64,
+    /// The thread, in this process's numbering.
+    pub(crate) pid: u32,
+    pub(crate) call: i32,
+    pub(crate) arguments: [u64; 6],
+}
+
+/// Waits for a filter's next question; an error when nobody is left to ask.
+pub(crate) fn next_question(questions: BorrowedFd<'_>) -> io::Result<Question> {
+    loop {
+        // SAFETY: all-zero is valid for the structure, and the kernel wants it so.
+        let mut asked: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+        // SAFETY: the request writes one such structure, which lives across the call.
+        let result =
+            unsafe { libc::ioctl(questions.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, &raw mut asked) };
+        match check(result.into()) {
+            Ok(_) => {
+                return Ok(Question {
+                    id: asked.id,
+                    pid: asked.pid,
+                    call: asked.data.nr,
+                    arguments: asked.data.args,
+                });
+            }
+            // The asker died before it was heard.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => wait_readable(questions)?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Waits for a question, or for the end of all who could ask.
+fn wait_readable(questions: BorrowedFd<'_>) -> io::Result<()> {
+    let mut fds = [rustix::event::PollFd::from_borrowed_fd(questions, rustix::event::PollFlags::IN)];
+    rustix::event::poll(&mut fds, None)?;
+    if fds[0].revents().contains(rustix::event::PollFlags::HUP) {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+    }
+    Ok(())
+}
+
+/// Answers a question: the call's result, or the number of its error.
+pub(crate) fn answer(questions: BorrowedFd<'_>, id: u64, answer: Result<i64, i32>) -> io::Result<()> {
+    let (val, error) = match answer {
+        Ok(value) => (value, 0),
+        Err(errno) => (0, -errno),
+    };
+    let mut answer = libc::seccomp_notif_resp { id, val, error, flags: 0 };
+    // SAFETY: the request reads one such structure, which lives across the call.
+    let result =
+        unsafe { libc::ioctl(questions.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) };
+    check(result.into()).map(drop)
+}
+
 /// Blocks signals in this thread and delivers them through a descriptor.
 pub(crate) fn signal_fd(signals: &[libc::c_int]) -> io::Result<OwnedFd> {
     // SAFETY: an all-zero set is valid; the functions only write to it, and it lives across the calls. The result is
@@ -167,7 +225,13 @@ pub(crate) fn reset_signals() -> io::Result<()> {
         // SAFETY: the C library keeps two signals to itself, so the kernel is asked. It reads a structure that is
         // alive across the call and writes none; what a handler of this process would have done is not missed.
         let result = unsafe {
-            libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), std::ptr::null_mut::<u64>(), SET_BYTES)
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                action.as_ptr(),
+                std::ptr::null_mut::<u64>(),
+                SET_BYTES,
+            )
         };
         // KILL and STOP cannot be changed.
         drop(check(result));

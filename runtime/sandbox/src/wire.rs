@@ -21,8 +21,8 @@ const LIMIT: usize = 64 << 20;
 /// The helper's last word.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Report {
-    /// The command ran.
-    Ended(Status),
+    /// The command ran; remarks about it.
+    Ended(Status, Vec<String>),
     /// It did not.
     Failed(Failure),
 }
@@ -91,27 +91,32 @@ pub(crate) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<O
 }
 
 /// Sends one byte, with a descriptor if there is one.
-pub(crate) fn send_fd(to: &UnixStream, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
+pub(crate) fn send_fd(to: &UnixStream, tag: u8, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let fds = fd.as_slice();
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(io::Error::from(io::ErrorKind::OutOfMemory));
     }
-    rustix::net::sendmsg(to, &[IoSlice::new(b"f")], &mut control, SendFlags::NOSIGNAL)?;
+    rustix::net::sendmsg(to, &[IoSlice::new(&[tag])], &mut control, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 
-/// Takes what [`send_fd`] sent.
-pub(crate) fn receive_fd(from: &UnixStream) -> io::Result<Option<OwnedFd>> {
+/// Takes what [`send_fd`] sent; `None` if the other side is gone.
+pub(crate) fn receive_fd(from: &UnixStream) -> io::Result<Option<(u8, Option<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
-    rustix::net::recvmsg(from, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    Ok(control.drain().find_map(|message| match message {
+    let mut into = [IoSliceMut::new(&mut byte)];
+    let received = rustix::net::recvmsg(from, &mut into, &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    if received.bytes == 0 {
+        return Ok(None);
+    }
+    let fd = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
         _ => None,
-    }))
+    });
+    Ok(Some((byte[0], fd)))
 }
 
 /// Bytes as escaped text: an array of numbers would be four times as long.

@@ -72,8 +72,11 @@ pub(crate) fn path(text: &str) -> ImagePath {
 
 impl Bed {
     pub(crate) fn new(isolation: Isolation) -> Option<Self> {
-        let Some(busybox) = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|p| Path::new(p).exists()) else {
-            eprintln!("SKIPPED: no test of the sandbox was run: busybox is not installed (package busybox-static)");
+        let Some(busybox) = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|p| Path::new(p).exists())
+        else {
+            eprintln!(
+                "SKIPPED: no test of the sandbox was run: busybox is not installed (package busybox-static)"
+            );
             return None;
         };
         let dir = tempfile::tempdir().unwrap();

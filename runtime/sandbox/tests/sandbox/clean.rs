@@ -69,7 +69,11 @@ pub(crate) fn run_forever(dir: &Path) -> ExitCode {
     let mut command = Bed::shell("trap '' TERM INT HUP; echo on; setsid sleep 86403 & sleep 86403");
     command.lower = vec![dir.join("root")];
     (command.upper, command.work) = (dir.join("forever-upper"), dir.join("forever-work"));
-    let result = imgc_sandbox::run(&command, &mut |_, bytes| print!("{}", String::from_utf8_lossy(bytes)), &Cancel::new());
+    let result = imgc_sandbox::run(
+        &command,
+        &mut |_, bytes| print!("{}", String::from_utf8_lossy(bytes)),
+        &Cancel::new(),
+    );
     println!("{result:?}");
     ExitCode::SUCCESS
 }
@@ -106,7 +110,9 @@ fn no_mounts_are_left(bed: &Bed) {
 fn steps_at_once(bed: &Bed) {
     std::thread::scope(|scope| {
         let all: Vec<_> = (0..16)
-            .map(|number| scope.spawn(move || bed.run(&format!("echo {number} > /tmp/n; cat /tmp/n; hostname"))))
+            .map(|number| {
+                scope.spawn(move || bed.run(&format!("echo {number} > /tmp/n; cat /tmp/n; hostname")))
+            })
             .collect();
         for (number, one) in all.into_iter().enumerate() {
             let outcome = one.join().unwrap();

@@ -107,7 +107,9 @@ fn cve_2021_30465_mount_targets_stay_inside(bed: &Bed) {
 }
 
 fn other_processes_cannot_be_seen(bed: &Bed) {
-    let outcome = bed.run("ls /proc | grep -E '^[0-9]+$' | sort -n | head -2 | tr '\n' ' '; kill -0 -1; kill -9 1; echo alive");
+    let outcome = bed.run(
+        "ls /proc | grep -E '^[0-9]+$' | sort -n | head -2 | tr '\n' ' '; kill -0 -1; kill -9 1; echo alive",
+    );
     assert!(outcome.stdout.starts_with("1 2 ") && outcome.stdout.ends_with("alive\n"), "{}", outcome.stdout);
 }
 

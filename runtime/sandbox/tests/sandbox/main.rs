@@ -35,7 +35,10 @@ fn main() -> ExitCode {
     let isolation = match imgc_sandbox::enter_user_namespace() {
         Ok(isolation) => isolation,
         Err(error) => {
-            eprintln!("SKIPPED: no test of the sandbox was run: {error} ({})", error.help().unwrap_or_default());
+            eprintln!(
+                "SKIPPED: no test of the sandbox was run: {error} ({})",
+                error.help().unwrap_or_default()
+            );
             return ExitCode::SUCCESS;
         }
     };

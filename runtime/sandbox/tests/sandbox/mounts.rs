@@ -26,7 +26,8 @@ fn mount(target: &str, what: What) -> MountSpec {
 
 fn only_changes_reach_the_upper_directory(bed: &Bed) {
     assert_eq!(bed.run("true").changes(), [""; 0]);
-    let outcome = bed.run("echo a > /tmp/new; rm /data/file; mkdir /d; ln -s x /d/l; cat /etc/hosts >/dev/null");
+    let outcome =
+        bed.run("echo a > /tmp/new; rm /data/file; mkdir /d; ln -s x /d/l; cat /etc/hosts >/dev/null");
     assert_eq!(
         outcome.changes(),
         ["dir d", "dir data", "dir tmp", "file tmp/new", "link d/l", "whiteout data/file"]
@@ -48,8 +49,12 @@ fn a_root_without_anything(bed: &Bed) {
     fs_err::create_dir(&work).unwrap();
     let command = imgc_sandbox::Command { upper: upper.clone(), work, ..empty };
     let mut said = Vec::new();
-    imgc_sandbox::run(&command, &mut |_, bytes| said.extend_from_slice(bytes), &imgc_base::Cancel::new()).unwrap();
-    assert_eq!(String::from_utf8_lossy(&said), "/:\nbusybox\ndev\netc\nproc\nsys\n\n/etc:\nhosts\nresolv.conf\n");
+    imgc_sandbox::run(&command, &mut |_, bytes| said.extend_from_slice(bytes), &imgc_base::Cancel::new())
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&said),
+        "/:\nbusybox\ndev\netc\nproc\nsys\n\n/etc:\nhosts\nresolv.conf\n"
+    );
     assert_eq!(fs_err::read_dir(upper).unwrap().count(), 0);
 }
 
@@ -107,7 +112,8 @@ fn binds(bed: &Bed) {
     let bind = |target: &str, name: &str, readonly| {
         mount(target, What::Bind { source: lent.path().join(name), readonly })
     };
-    let mut command = Bed::shell("cat /ro/f /one; echo x > /ro/new; echo x > /one; echo y > /rw/new; cat /rw/new");
+    let mut command =
+        Bed::shell("cat /ro/f /one; echo x > /ro/new; echo x > /one; echo y > /rw/new; cat /rw/new");
     command.mounts = vec![bind("ro", "", true), bind("one", "f", true), bind("rw", "", false)];
     let outcome = bed.run_command(command);
     assert_eq!(outcome.stdout, "lentlenty\n");
@@ -125,7 +131,8 @@ fn overlays(bed: &Bed) {
     fs_err::write(two.path().join("src/a/g"), "two").unwrap();
     std::os::unix::fs::symlink("/src", two.path().join("link")).unwrap();
     let overlay = |name: &str, source: &str, readonly| {
-        let (upper, work) = (own.path().join(format!("{name}-upper")), own.path().join(format!("{name}-work")));
+        let (upper, work) =
+            (own.path().join(format!("{name}-upper")), own.path().join(format!("{name}-work")));
         fs_err::create_dir_all(&upper).unwrap();
         fs_err::create_dir_all(&work).unwrap();
         let lower = vec![one.path().to_path_buf(), two.path().to_path_buf()];
@@ -133,7 +140,8 @@ fn overlays(bed: &Bed) {
     };
     let mut command =
         Bed::shell("cat /w/a/f /w/a/g; echo x > /w/a/f; cat /w/a/f /r/f; echo y > /r/f; cat /whole/src/a/g");
-    command.mounts = vec![overlay("w", "link", false), overlay("r", "src/a", true), overlay("whole", "", false)];
+    command.mounts =
+        vec![overlay("w", "link", false), overlay("r", "src/a", true), overlay("whole", "", false)];
     let outcome = bed.run_command(command);
     assert_eq!(outcome.stdout, "onetwox\nonetwo");
     assert!(outcome.stderr.contains("Read-only file system"), "{}", outcome.stderr);
@@ -142,7 +150,8 @@ fn overlays(bed: &Bed) {
 }
 
 fn memory(bed: &Bed) {
-    let mut command = Bed::shell("head -c 2000000 /dev/zero > /m/f; stat -c %a /m; stat -c %s /m/f; stat -f -c %T /m");
+    let mut command =
+        Bed::shell("head -c 2000000 /dev/zero > /m/f; stat -c %a /m; stat -c %s /m/f; stat -f -c %T /m");
     command.mounts = vec![mount("m", What::Tmpfs { size: Some(1 << 20), mode: 0o1777 })];
     let outcome = bed.run_command(command);
     assert_eq!(outcome.stdout, "1777\n1048576\ntmpfs\n", "{}", outcome.stderr);

@@ -17,12 +17,15 @@ fn endings(bed: &Bed) {
     ] {
         assert_eq!(bed.run(script).status, want, "{script}");
     }
-    for (program, want, word) in [("nosuch", 127, "not found"), ("/data/file", 126, "ermission denied"), ("/data", 126, "")] {
+    for (program, want, word) in
+        [("nosuch", 127, "not found"), ("/data/file", 126, "ermission denied"), ("/data", 126, "")]
+    {
         let outcome = bed.run_command(Command { args: vec![program.to_owned()], ..Bed::shell("") });
         assert_eq!(outcome.status, Status::Code(want), "{program}");
         assert!(outcome.stderr.contains(word), "{program}: {}", outcome.stderr);
     }
-    let error = bed.try_run(Command { args: Vec::new(), ..Bed::shell("") }, &imgc_base::Cancel::new()).err().unwrap();
+    let error =
+        bed.try_run(Command { args: Vec::new(), ..Bed::shell("") }, &imgc_base::Cancel::new()).err().unwrap();
     assert_eq!(error.to_string(), "there is no command to run");
 }
 

@@ -47,7 +47,14 @@ fn single(args: &[String]) -> bool {
 fn ranges(args: &[String]) -> bool {
     let (_dir, program) = readable_copy();
     let started = Command::new("unshare")
-        .args(["--user", "--keep-caps", "--", "sh", "-c", r#"read go && exec setpriv --reuid 0 --regid 0 --clear-groups "$0" "$@""#])
+        .args([
+            "--user",
+            "--keep-caps",
+            "--",
+            "sh",
+            "-c",
+            r#"read go && exec setpriv --reuid 0 --regid 0 --clear-groups "$0" "$@""#,
+        ])
         .arg(program)
         .args(args)
         .arg(format!("{FLAG}ranges"))

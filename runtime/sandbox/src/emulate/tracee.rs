@@ -1,0 +1,102 @@
+//! A process that waits for an answer: its memory and its places, seen from outside.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
+
+use rustix::fs::{CWD, OFlags};
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use crate::rootfs::open_path;
+
+/// Longest path that the kernel takes.
+const PATH_MAX: usize = 4096;
+/// A path is read in pieces that end where a page may end.
+const PAGE: u64 = 4096;
+
+/// A process that waits for an answer.
+#[derive(Debug)]
+pub(crate) struct Tracee {
+    /// The thread that asks.
+    pid: u32,
+    /// The process that it belongs to, and that one's parent.
+    pub(crate) process: u32,
+    pub(crate) parent: u32,
+}
+
+impl Tracee {
+    pub(crate) fn new(pid: u32) -> Result<Self, Errno> {
+        let (process, parent) = family(pid).ok_or(Errno::SRCH)?;
+        Ok(Self { pid, process, parent })
+    }
+
+    /// The text at an address, up to its NUL.
+    pub(crate) fn text(&self, address: u64) -> Result<Vec<u8>, Errno> {
+        let memory = self.memory(false)?;
+        let mut text = Vec::new();
+        let mut at = address;
+        while text.len() < PATH_MAX {
+            let mut piece = vec![0; (PAGE - at % PAGE) as usize];
+            let length = memory.read_at(&mut piece, at).map_err(|_| Errno::FAULT)?;
+            if length == 0 {
+                return Err(Errno::FAULT);
+            }
+            if let Some(end) = piece[..length].iter().position(|&byte| byte == 0) {
+                text.extend_from_slice(&piece[..end]);
+                return Ok(text);
+            }
+            text.extend_from_slice(&piece[..length]);
+            at += length as u64;
+        }
+        Err(Errno::NAMETOOLONG)
+    }
+
+    /// Numbers of 32 bits at an address.
+    pub(crate) fn numbers(&self, address: u64, count: usize) -> Result<Vec<u32>, Errno> {
+        let mut bytes = vec![0; count * 4];
+        self.memory(false)?.read_exact_at(&mut bytes, address).map_err(|_| Errno::FAULT)?;
+        Ok(bytes
+            .chunks_exact(4)
+            .map(|four| u32::from_ne_bytes([four[0], four[1], four[2], four[3]]))
+            .collect())
+    }
+
+    /// Writes numbers of 32 bits to an address.
+    pub(crate) fn put(&self, address: u64, numbers: &[u32]) -> Result<(), Errno> {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
+        self.memory(true)?.write_all_at(&bytes, address).map_err(|_| Errno::FAULT)
+    }
+
+    fn memory(&self, write: bool) -> Result<File, Errno> {
+        let mut options = fs_err::OpenOptions::new();
+        let file = options.read(true).write(write).open(format!("/proc/{}/mem", self.pid));
+        file.map(|file| file.into_parts().0).map_err(|_| Errno::FAULT)
+    }
+
+    /// What one of its descriptors is open on.
+    pub(crate) fn descriptor(&self, number: i32) -> Result<OwnedFd, Errno> {
+        open_path(CWD, format!("/proc/{}/fd/{number}", self.pid), OFlags::empty()).map_err(|_| Errno::BADF)
+    }
+
+    /// The name, inside, of a directory that paths start at: a descriptor, or `AT_FDCWD`.
+    pub(crate) fn start(&self, number: i32) -> Result<Vec<u8>, Errno> {
+        let link = match number {
+            libc::AT_FDCWD => format!("/proc/{}/cwd", self.pid),
+            number => format!("/proc/{}/fd/{number}", self.pid),
+        };
+        rustix::fs::readlink(link, Vec::new()).map(std::ffi::CString::into_bytes).map_err(|_| Errno::BADF)
+    }
+}
+
+/// The process of a thread and its parent.
+pub(crate) fn family(pid: u32) -> Option<(u32, u32)> {
+    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok();
+    Some((field("Tgid:")?, field("PPid:")?))
+}
+
+/// The root of a process, as a place.
+pub(crate) fn root_of(pid: Pid) -> Result<OwnedFd, Errno> {
+    open_path(CWD, format!("/proc/{}/root", pid.as_raw_nonzero()), OFlags::DIRECTORY)
+}
