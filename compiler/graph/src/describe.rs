@@ -59,7 +59,10 @@ fn of_op(op: &Op) -> String {
         Op::Source(Source::Http { url, .. }) => one_line(url),
         Op::Source(Source::Git { remote, reference, .. }) if reference.is_empty() => one_line(remote),
         Op::Source(Source::Git { remote, reference, .. }) => one_line(&format!("{remote}#{reference}")),
-        Op::Exec(exec) => one_line(&exec.args.join(" ")),
+        Op::Exec(exec) => match &exec.args[..] {
+            [_shell, flag, text] if flag == "-c" => one_line(text),
+            args => one_line(&args.join(" ")),
+        },
         Op::File(file) => file.actions.iter().map(of_action).collect::<Vec<_>>().join("; "),
         Op::Merge => "merge".to_owned(),
         Op::Diff => "difference".to_owned(),

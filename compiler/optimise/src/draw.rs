@@ -16,7 +16,7 @@ pub fn html(title: &str, before: &Graph, done: &Optimised) -> String {
     let layers: usize = done.plans.values().map(|plan| plan.groups.len()).sum();
     let was = format!("{}; dashed ones are dropped or equal to another", report::count(before.len(), "node"));
     let is = format!(
-        "{}, {gone} fewer; frames are layers: {} of our own in {}",
+        "{}, {gone} fewer; frames are layers ({} of our own in {}), a step of several images is framed once",
         report::count(done.graph.len(), "node"),
         report::count(layers, "layer"),
         report::count(images, "image")

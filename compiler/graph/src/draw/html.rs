@@ -37,10 +37,10 @@ pub fn page(title: &str, panels: &[Panel<'_>], sections: &[(&str, &str)]) -> Str
          takes from elsewhere</span></p>\n<main>\n",
     );
     for (number, panel) in panels.iter().enumerate() {
-        let drawing = svg::body(panel.graph, panel.drawing, &format!("p{number}"));
+        let (drawing, width) = svg::body(panel.graph, panel.drawing, &format!("p{number}"));
         let _ = writeln!(
             out,
-            "<section class=\"panel\" data-panel=\"{number}\"><h2>{}</h2><p>{}</p><div class=\"scroll\">\n{drawing}\
+            "<section class=\"panel\" data-panel=\"{number}\" style=\"--w:{width}px\"><h2>{}</h2><p>{}</p><div class=\"scroll\">\n{drawing}\
              </div>\n<details><summary>As text</summary><pre>{}</pre></details></section>",
             escape(panel.title),
             escape(panel.caption),

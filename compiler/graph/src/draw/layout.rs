@@ -53,9 +53,13 @@ struct Cell {
 }
 
 pub(super) fn layout(graph: &Graph) -> Layout {
-    let ranks = ranks(graph);
+    let mut ranks = ranks(graph);
     let tracks = tracks(graph);
-    let columns = columns(graph, &tracks, &ranks);
+    let columns = columns(graph, &tracks, &mut ranks);
+    let top = ranks.values().copied().min().unwrap_or(0);
+    for rank in ranks.values_mut() {
+        *rank -= top;
+    }
     let cells: BTreeMap<NodeId, Cell> =
         ranks.iter().map(|(&id, &rank)| (id, Cell { rank, column: columns[tracks[&id]] })).collect();
     let boxes: BTreeMap<NodeId, (i32, i32)> = cells.iter().map(|(&id, cell)| (id, corner(*cell))).collect();
@@ -116,7 +120,7 @@ fn heir(graph: &Graph, root: NodeId) -> Option<NodeId> {
 }
 
 /// The column of each track.
-fn columns(graph: &Graph, tracks: &BTreeMap<NodeId, usize>, ranks: &BTreeMap<NodeId, i32>) -> Vec<i32> {
+fn columns(graph: &Graph, tracks: &BTreeMap<NodeId, usize>, ranks: &mut BTreeMap<NodeId, i32>) -> Vec<i32> {
     let count = tracks.values().max().map_or(0, |last| last + 1);
     let mut span = vec![(i32::MAX, i32::MIN); count];
     for (id, &track) in tracks {
@@ -130,14 +134,25 @@ fn columns(graph: &Graph, tracks: &BTreeMap<NodeId, usize>, ranks: &BTreeMap<Nod
         );
     }
     let order = arrange(count, &links);
-    // A track moves into the column before it where that is free.
+    // A track moves into the column before it where that is free; a lone source also climbs on top of it.
+    let mut alone: Vec<Option<NodeId>> = vec![None; count];
+    for id in
+        graph.nodes().filter(|&id| graph.inputs(id).is_empty() && span[tracks[&id]].0 == span[tracks[&id]].1)
+    {
+        alone[tracks[&id]] = Some(id);
+    }
     let mut columns = vec![0; count];
     let mut taken: Vec<Vec<(i32, i32)>> = Vec::new();
     for track in order {
         let (low, high) = span[track];
-        let free = |spans: &Vec<(i32, i32)>| spans.iter().all(|&(from, to)| high + 1 < from || to + 1 < low);
-        match taken.last_mut() {
-            Some(last) if free(last) => last.push((low, high)),
+        let free = |spans: &Vec<(i32, i32)>| spans.iter().all(|&(from, to)| high < from || to < low);
+        match (taken.last_mut(), alone[track]) {
+            (Some(last), _) if free(last) => last.push((low, high)),
+            (Some(last), Some(source)) => {
+                let top = last.iter().map(|&(from, _)| from).min().unwrap_or(0).min(low) - 1;
+                last.push((top, top));
+                ranks.insert(source, top);
+            }
             _ => taken.push(vec![(low, high)]),
         }
         columns[track] = taken.len() as i32 - 1;

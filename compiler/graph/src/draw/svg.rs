@@ -13,12 +13,12 @@ pub(super) const STYLE: &str = include_str!("style.css");
 
 /// Draws a graph as one SVG file.
 pub fn print(graph: &Graph, drawing: &Drawing) -> String {
-    let body = body(graph, drawing, "");
+    let (body, _) = body(graph, drawing, "");
     body.replacen('>', &format!(">\n<style>{STYLE}</style>"), 1)
 }
 
-/// The `svg` element without its style. `prefix` keeps ids of several drawings on one page apart.
-pub(super) fn body(graph: &Graph, drawing: &Drawing, prefix: &str) -> String {
+/// The `svg` element without its style, and its width. `prefix` keeps ids of several drawings on one page apart.
+pub(super) fn body(graph: &Graph, drawing: &Drawing, prefix: &str) -> (String, i32) {
     let layout = layout::layout(graph);
     let mut out = String::new();
     let Layout { width, height, .. } = layout;
@@ -48,7 +48,7 @@ pub(super) fn body(graph: &Graph, drawing: &Drawing, prefix: &str) -> String {
         draw_node(&mut out, graph, id, &layout, drawing, platforms.len() > 1);
     }
     out.push_str("</svg>\n");
-    out
+    (out, width)
 }
 
 /// One band for each stage.
