@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use imgc_base::path::ImagePath;
 
-use crate::compress;
+use crate::decompress;
 use crate::error::ImageError;
-use crate::limits;
 use crate::tar_read::{MemberKind, TarReader};
 
 /// An opened archive.
@@ -32,21 +31,15 @@ enum Place {
 impl Archive {
     /// Finds the members of an archive. A compressed one is first unpacked into `scratch`, an empty temporary file.
     pub fn open(mut file: File, scratch: impl FnOnce() -> io::Result<File>) -> Result<Self, ImageError> {
-        let mut head = [0; 4];
+        let mut head = [0; 6];
         let length = file.read_at(&mut head, 0).map_err(ImageError::io("an archive"))?;
         let rewind = |file: &mut File| file.seek(SeekFrom::Start(0)).map_err(ImageError::io("an archive"));
         rewind(&mut file)?;
-        if compress::sniff(&head[..length]) != compress::Compression::None {
+        if decompress::is_compressed(&head[..length]) {
             let mut plain = scratch().map_err(ImageError::io("a temporary file"))?;
-            let source = compress::reader(&mut file).map_err(ImageError::io("an archive"))?;
-            let copied = io::copy(&mut source.take(limits::LAYER_BYTES), &mut plain)
-                .map_err(ImageError::io("a compressed archive"))?;
-            if copied == limits::LAYER_BYTES {
-                return Err(ImageError::Limit {
-                    what: "size of an archive".into(),
-                    limit: limits::LAYER_BYTES,
-                });
-            }
+            let mut source = decompress::archive(&mut file).map_err(ImageError::io("an archive"))?;
+            io::copy(&mut source, &mut plain).map_err(ImageError::io("a compressed archive"))?;
+            drop(source);
             file = plain;
         }
         rewind(&mut file)?;
@@ -154,6 +147,7 @@ mod tests {
     use imgc_base::digest::FileDigest;
 
     use super::*;
+    use crate::compress;
     use crate::entry::{Entry, Kind, Meta};
     use crate::tar_write::LayerWriter;
 

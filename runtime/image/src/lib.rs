@@ -14,6 +14,7 @@
 //! | [`scan`] | an overlay upper directory to entries |
 //! | [`ownership`] | owners that this user may not set, kept beside the file |
 //! | [`compress`] | gzip and zstd, the same bytes for any number of threads |
+//! | [`decompress`] | archives from outside: gzip, bzip2, xz, zstd |
 //! | [`digester`] | a stream's digest on a thread of its own |
 //! | [`archive`] | tar files with random access: docker and OCI archives |
 //! | [`source`] | blobs and contents of files, wherever they lie |
@@ -27,6 +28,7 @@
 
 pub mod archive;
 pub mod compress;
+pub mod decompress;
 pub mod digester;
 pub mod docker_archive;
 pub mod entry;
