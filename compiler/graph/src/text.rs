@@ -34,6 +34,9 @@ pub use print::{print, print_nodes};
 /// The longest text that is read, in bytes.
 pub const MAX_TEXT: usize = 64 << 20;
 
+/// More faults than this help nobody.
+const MAX_FAULTS: usize = 100;
+
 /// The first line of every text.
 pub const HEAD: &str = "imgc-graph 1";
 
@@ -75,7 +78,9 @@ impl Fault {
 /// Reads a graph. All faults in entries are reported at once; a broken form (a brace that is not closed) ends the
 /// reading. The graph is not yet verified.
 pub fn parse(text: &str) -> Result<Graph, Vec<TextError>> {
-    let placed = |faults: Vec<Fault>| faults.into_iter().map(|fault| place(text, fault)).collect::<Vec<_>>();
+    let placed = |faults: Vec<Fault>| {
+        faults.into_iter().take(MAX_FAULTS).map(|fault| place(text, fault)).collect::<Vec<_>>()
+    };
     if text.len() > MAX_TEXT {
         return Err(placed(vec![Fault::new(0..0, format!("the text is longer than {MAX_TEXT} bytes"))]));
     }

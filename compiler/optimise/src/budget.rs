@@ -19,10 +19,8 @@ pub fn run(plans: &mut BTreeMap<NodeId, LayerPlan>, max_layers: usize) -> PassRe
     let mut report = PassReport::new("budget", total(plans));
     let limit = max_layers.clamp(1, HARD_LIMIT);
     for (id, plan) in plans.iter_mut() {
-        let (before, own) = (plan.groups.len(), limit.saturating_sub(plan.base_layers).max(1));
-        while plan.groups.len() > own {
-            join_smallest(&mut plan.groups);
-        }
+        let before = plan.groups.len();
+        while plan.layers() > limit && join_smallest(&mut plan.groups) {}
         plan.excess = plan.layers().saturating_sub(HARD_LIMIT);
         let image = format!("image.{}", id.index());
         if plan.groups.len() < before {
@@ -44,12 +42,16 @@ pub fn run(plans: &mut BTreeMap<NodeId, LayerPlan>, max_layers: usize) -> PassRe
 }
 
 /// Joins the two neighbours that have the fewest steps together; the lowest such pair, for what is low changes least.
-fn join_smallest(groups: &mut Vec<LayerGroup>) {
+/// False if no two can be joined.
+fn join_smallest(groups: &mut Vec<LayerGroup>) -> bool {
     let size = |at: usize| groups[at].steps.len() + groups[at + 1].steps.len();
-    let Some(at) = (0..groups.len().saturating_sub(1)).min_by_key(|&at| (size(at), at)) else { return };
+    let can = |at: &usize| groups[*at].tree.is_none() && groups[at + 1].tree.is_none();
+    let pairs = (0..groups.len().saturating_sub(1)).filter(can);
+    let Some(at) = pairs.min_by_key(|&at| (size(at), at)) else { return false };
     let upper = groups.remove(at + 1);
     groups[at].steps.extend(upper.steps);
     groups[at].why = String::from("joined to stay under the limit of layers");
+    true
 }
 
 #[cfg(test)]
@@ -69,7 +71,7 @@ mod tests {
             )
         };
         let image = node();
-        let groups = (0..own).map(|_| LayerGroup { steps: vec![node()], why: String::new() }).collect();
+        let groups = (0..own).map(|_| LayerGroup::of(vec![node()], "")).collect();
         BTreeMap::from([(image, LayerPlan { groups, base_layers, excess: 0 })])
     }
 
@@ -95,5 +97,15 @@ mod tests {
             assert_eq!((plan.groups.len(), plan.excess), (want, excess), "{own} {base} {max}");
             assert_eq!(steps(plan), all);
         }
+    }
+
+    #[test]
+    fn whole_trees_are_not_joined() {
+        let mut plans = plan(5, 0);
+        let groups = &mut plans.values_mut().next().unwrap().groups;
+        groups[2].tree = Some(7);
+        assert_eq!(run(&mut plans, 3).after, 9);
+        let groups = &plans.values().next().unwrap().groups;
+        assert_eq!(groups.iter().map(|group| group.steps.len()).collect::<Vec<_>>(), [2, 1, 2]);
     }
 }

@@ -23,8 +23,11 @@ use crate::volatility::{self, Volatility};
 /// One layer per step.
 pub fn each(graph: &Graph) -> (BTreeMap<NodeId, LayerPlan>, PassReport) {
     plan(graph, "one layer for each step", |chain| {
-        let why = || "one layer for each step".to_owned();
-        chain.steps.iter().map(|&step| LayerGroup { steps: vec![step], why: why() }).collect()
+        let group = |&step: &NodeId| LayerGroup {
+            tree: tree(graph, step),
+            ..LayerGroup::of(vec![step], "one layer for each step")
+        };
+        chain.steps.iter().map(group).collect()
     })
 }
 
@@ -37,12 +40,14 @@ pub fn run(graph: &Graph, squash: bool) -> (BTreeMap<NodeId, LayerPlan>, PassRep
         for &step in &chain.steps {
             let kind = Kind::of(graph, step, &volatility, last.as_ref());
             match (groups.last_mut(), &last) {
-                (Some(group), Some(last)) if *last == kind || (squash && !last.tree && !kind.tree) => {
+                (Some(group), Some(last))
+                    if (*last == kind && !kind.tree) || (squash && !last.tree && !kind.tree) =>
+                {
                     group.steps.push(step);
                 }
                 (_, last) => {
                     let why = if squash { "all steps".to_owned() } else { kind.why(last.as_ref()) };
-                    groups.push(LayerGroup { steps: vec![step], why });
+                    groups.push(LayerGroup { tree: tree(graph, step), ..LayerGroup::of(vec![step], why) });
                 }
             }
             last = Some(kind);
@@ -83,6 +88,11 @@ fn plan(
         );
     }
     (plans, report)
+}
+
+/// How many layers a step brings that is a whole tree; `None` for the others.
+fn tree(graph: &Graph, step: NodeId) -> Option<usize> {
+    matches!(graph.node(step).op, Op::Source(_)).then(|| chain::layers_of(graph, step))
 }
 
 /// What decides in which layer a step is.

@@ -16,11 +16,14 @@ pub struct LayerPlan {
     pub excess: usize,
 }
 
-/// One layer.
+/// One layer, or the layers of a whole tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerGroup {
-    /// The steps, lowest first. A single source is a tree that a merge put here: its layers stay as they are.
+    /// The steps, lowest first.
     pub steps: Vec<NodeId>,
+    /// Not one layer but a whole tree that a merge put here, a single source: it has this many layers, and they stay
+    /// as they are. `None` for all others.
+    pub tree: Option<usize>,
     /// Why these and no others.
     pub why: String,
 }
@@ -33,7 +36,7 @@ impl LayerPlan {
 
     /// How many layers the image has at most; groups without any change leave none.
     pub fn layers(&self) -> usize {
-        self.base_layers + self.groups.len()
+        self.base_layers + self.groups.iter().map(LayerGroup::layers).sum::<usize>()
     }
 
     /// Follows nodes that became another.
@@ -43,5 +46,17 @@ impl LayerPlan {
                 *step = to;
             }
         }
+    }
+}
+
+impl LayerGroup {
+    /// One layer of these steps.
+    pub fn of(steps: Vec<NodeId>, why: impl Into<String>) -> Self {
+        Self { steps, tree: None, why: why.into() }
+    }
+
+    /// How many layers it makes.
+    pub fn layers(&self) -> usize {
+        self.tree.unwrap_or(1)
     }
 }

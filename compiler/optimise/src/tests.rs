@@ -268,6 +268,23 @@ fn finds_what_needs_no_root_and_what_shares_a_sandbox() {
     assert_eq!(done.fused, [[a, c]]);
 }
 
+#[test]
+fn a_merge_stacks_its_inputs_and_keeps_whole_trees() {
+    let mut b = Build::new();
+    let base = b.base("debian", 3);
+    let extra = b.base("tools", 4);
+    let lower = b.run("app", base, "one");
+    let merged = b.graph.add(node(Op::Merge, ""), &[lower, extra]);
+    let upper = b.run("app", merged, "two");
+    let image = b.image(upper);
+    for level in [Level::O0, Level::O1] {
+        let plan = &optimise(&b.graph, &at(level)).plans[&image];
+        let groups: Vec<_> = plan.groups.iter().map(|group| (group.steps.clone(), group.tree)).collect();
+        assert_eq!(groups, [(vec![lower], None), (vec![extra], Some(4)), (vec![upper], None)]);
+        assert_eq!(plan.layers(), 9);
+    }
+}
+
 /// A build with three images, a dropped stage and equal stages.
 fn large() -> Build {
     let mut b = Build::new();
@@ -284,27 +301,27 @@ fn large() -> Build {
     let a = b.copy("build", a, &["src"]);
     let built = b.run("build", a, "cargo build --release --locked --target-dir /target");
     let node = b.base("node:22", 4);
-    let w = b.copy("web", node, &["package.json", "package-lock.json"]);
-    let w = b.run("web", w, "npm ci");
-    let w = b.copy("web", w, &["web"]);
-    let web = b.run("web", w, "npm run build");
+    let page = b.copy("web", node, &["package.json", "package-lock.json"]);
+    let page = b.run("web", page, "npm ci");
+    let page = b.copy("web", page, &["web"]);
+    let web = b.run("web", page, "npm run build");
     let _unused = b.run("docs", node, "npm install -g mdbook");
     let slim = b.base("debian:13-slim", 1);
-    let c = b.run("common", slim, "apt-get update");
-    let c = b.run("common", c, "apt-get install -y ca-certificates libssl3");
-    let common = b.run("common", c, "rm -rf /var/lib/apt/lists/*");
+    let tools = b.run("common", slim, "apt-get update");
+    let tools = b.run("common", tools, "apt-get install -y ca-certificates libssl3");
+    let common = b.run("common", tools, "rm -rf /var/lib/apt/lists/*");
     let copy_bin = |b: &mut Build, stage: &str, root| {
         b.copy_with(stage, root, built, &["/target/release/server"], |copy| copy.link = true)
     };
-    let s = copy_bin(&mut b, "server", common);
-    let s = b.copy_with("server", s, web, &["/web/dist"], |_| {});
-    b.image(s);
+    let server = copy_bin(&mut b, "server", common);
+    let server = b.copy_with("server", server, web, &["/web/dist"], |_| {});
+    b.image(server);
     let again = b.base("debian:13-slim", 1);
-    let t = b.run("worker", again, "apt-get update");
-    let t = b.run("worker", t, "apt-get install -y ca-certificates libssl3");
-    let t = copy_bin(&mut b, "worker", t);
-    let t = b.copy_with("worker", t, context, &["worker.toml"], |_| {});
-    b.image(t);
+    let worker = b.run("worker", again, "apt-get update");
+    let worker = b.run("worker", worker, "apt-get install -y ca-certificates libssl3");
+    let worker = copy_bin(&mut b, "worker", worker);
+    let worker = b.copy_with("worker", worker, context, &["worker.toml"], |_| {});
+    b.image(worker);
     b
 }
 

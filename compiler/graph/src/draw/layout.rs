@@ -155,7 +155,7 @@ fn columns(graph: &Graph, tracks: &BTreeMap<NodeId, usize>, ranks: &mut BTreeMap
             }
             _ => taken.push(vec![(low, high)]),
         }
-        columns[track] = taken.len() as i32 - 1;
+        columns[track] = i32::try_from(taken.len() - 1).unwrap_or(i32::MAX);
     }
     columns
 }
@@ -168,17 +168,17 @@ fn arrange(count: usize, links: &[(usize, usize)]) -> Vec<usize> {
         near[a].push(b);
         near[b].push(a);
     }
-    let mut place: Vec<i64> = (0..count as i64).collect();
+    let mut place: Vec<usize> = (0..count).collect();
     // Each sweep is linear in links; a large graph gets few sweeps.
     let sweeps = (200_000 / (links.len() + count + 1)).clamp(1, 40);
     for _ in 0..sweeps {
         let mut better = false;
         for at in 0..count.saturating_sub(1) {
             let (a, b) = (order[at], order[at + 1]);
-            let cost = |track: usize, here: i64, other: usize| -> i64 {
-                near[track].iter().filter(|&&n| n != other).map(|&n| (place[n] - here).abs()).sum()
+            let cost = |track: usize, here: usize, other: usize| -> usize {
+                near[track].iter().filter(|&&n| n != other).map(|&n| place[n].abs_diff(here)).sum()
             };
-            let (left, right) = (at as i64, at as i64 + 1);
+            let (left, right) = (at, at + 1);
             if cost(a, right, b) + cost(b, left, a) < cost(a, left, b) + cost(b, right, a) {
                 order.swap(at, at + 1);
                 (place[a], place[b]) = (right, left);

@@ -28,10 +28,8 @@ fn a_page_is_self_contained_and_escaped() {
     let page = page("T", &[panel, panel], &[("Passes", "a < b")]);
     assert!(!page.contains("<script>alert"));
     assert!(page.contains("RUN &lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;x&quot;"));
-    assert!(
-        !page.contains("http://")
-            || page.matches("http://").count() == page.matches("http://www.w3.org/2000/svg").count()
-    );
+    // The name of SVG is an address that nobody opens.
+    assert!(!page.replace("http://www.w3.org/2000/svg", "").contains("http://"));
     assert!(!page.contains("https://"));
     assert!(page.contains("A &amp; B") && page.contains("a &lt; b"));
 }

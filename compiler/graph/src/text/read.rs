@@ -8,7 +8,7 @@ use imgc_base::span::{SourceId, Span};
 
 use super::fields::Fields;
 use super::tree::{Document, Entry, NodeText};
-use super::{Fault, read_image, words};
+use super::{Fault, MAX_FAULTS, read_image, words};
 use crate::exec::{CacheSharing, Exec, Mount, MountKind, Network, Security};
 use crate::file::{Chmod, Copy, CopyFrom, FileAction, FileOp, OwnerSpec, Unpack};
 use crate::graph::{Graph, Node, NodeId, Origin};
@@ -18,9 +18,6 @@ use crate::verify::MAX_NODES;
 /// The operations by name.
 const OPS: &[&str] =
     &["scratch", "pull", "context", "http", "git", "exec", "file", "merge", "diff", "image", "index"];
-
-/// More faults than this help nobody.
-const MAX_FAULTS: usize = 100;
 
 /// The ids of nodes that were read already, by their number in the text.
 pub(super) type Known = BTreeMap<u32, NodeId>;
