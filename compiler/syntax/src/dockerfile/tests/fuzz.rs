@@ -91,6 +91,42 @@ fn mutated() -> impl Strategy<Value = String> {
     })
 }
 
+/// Texts that make a careless parser quadratic or overflow its stack.
+#[test]
+fn long_repetitions() {
+    for (head, piece, tail) in [
+        ("RUN <<EOF ", "ab ", "\nEOF"),
+        ("RUN <<EOF ", "${", ""),
+        ("RUN <<EOF ", "${a:-", "}"),
+        ("RUN ", "<< ", ""),
+        ("RUN ", "<<a ", ""),
+        ("RUN << ", "1", ""),
+        ("RUN $((", "1 << ", "2))"),
+        ("ENV a=", "b", ""),
+        ("ENV a=", "\"'", ""),
+        ("ENV a=1 ", "b ", ""),
+        ("COPY ", "a\" ", ""),
+        ("CMD [", "[", ""),
+        ("CMD [\"a\"", ",1", "]"),
+        ("CMD [", "{\"a\":", "1"),
+        ("RUN ", "--mount=type=cache,ro ", "x"),
+        ("RUN --mount=", "\"", ""),
+        ("RUN --mount=type=cache", ",ro", " x"),
+        ("COPY ", "--link ", "a b"),
+        ("RUN a", " \\\n b", ""),
+        ("RUN a \\\n", "\n", ""),
+        ("", "BANANA\n", ""),
+        ("", "B", ""),
+        ("", "ONBUILD ", ""),
+        ("", "# syntax=x\n", ""),
+        ("# syntax=", " ", "x"),
+        ("RUN", "\u{a0}", "x"),
+        ("RUN ", "\\", ""),
+    ] {
+        parsed(&format!("{head}{}{tail}\n", piece.repeat(20_000 / piece.len())));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
