@@ -48,6 +48,8 @@ pub const BOUND: &str = "E0220";
 pub const NETWORK: &str = "E0221";
 /// The store or this machine failed.
 pub const ENVIRONMENT: &str = "E0222";
+/// A wrong option of the build checks.
+pub const CHECK_OPTION: &str = "E0223";
 /// A build argument that no `ARG` takes.
 pub const UNUSED_ARGUMENT: &str = "W0201";
 /// A `syntax` directive of another language.

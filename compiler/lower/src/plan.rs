@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use imgc_base::diagnostic::did_you_mean;
 use imgc_base::span::{SourceMap, Span};
 use imgc_base::{Diagnostic, Platform};
 use imgc_graph::{ImageFacts, World};
@@ -111,7 +112,7 @@ impl<'a> Planner<'_, 'a> {
             let message = format!("empty platform value from expression {}", word.value);
             let error = Diagnostic::error(PLATFORM, message).at(word.span, "is empty after expansion");
             return Err(match expanded.unset.first() {
-                Some(unset) => match imgc_base::diagnostic::did_you_mean(&unset.name, self.global.names()) {
+                Some(unset) => match did_you_mean(&unset.name, self.global.names()) {
                     Some(near) => error.help(format!("did you mean `${near}`?")),
                     None => error.help(format!("declare `ARG {}` before the first FROM", unset.name)),
                 },
@@ -119,9 +120,15 @@ impl<'a> Planner<'_, 'a> {
             });
         }
         expanded.text.parse().map(Some).map_err(|error: imgc_base::platform::PlatformError| {
-            Diagnostic::error(PLATFORM, format!("failed to parse platform `{}`", word.value))
+            let wrong = Diagnostic::error(PLATFORM, format!("failed to parse platform `{}`", word.value))
                 .at(word.span, "not a platform")
-                .note(error.to_string())
+                .note(error.to_string());
+            let slip =
+                expanded.unset.first().and_then(|unset| did_you_mean(&unset.name, self.global.names()));
+            match slip {
+                Some(near) => wrong.help(format!("did you mean `${near}`?")),
+                None => wrong,
+            }
         })
     }
 
