@@ -23,17 +23,17 @@ pub(crate) const TRIES: u32 = 5;
 /// Requests for one blob, each of which brought some bytes and broke.
 pub(crate) const STRETCHES: u32 = 100;
 /// The longest wait that `Retry-After` can ask for.
-pub(crate) const WAIT: Duration = Duration::from_secs(60);
+pub(crate) const WAIT: Duration = Duration::from_mins(1);
 /// Bytes of a blob.
 pub(crate) const BLOB_BYTES: u64 = 1 << 40;
 /// The longest life of a token; the shortest is 60 s by specification.
-pub(crate) const TOKEN_LIFE: Duration = Duration::from_secs(3600);
+pub(crate) const TOKEN_LIFE: Duration = Duration::from_hours(1);
 /// Bytes of a configuration file.
 pub(crate) const CONFIG_BYTES: u64 = 4 << 20;
 /// Time to resolve and connect.
 pub(crate) const CONNECT: Duration = Duration::from_secs(15);
 /// Time without one byte.
-pub(crate) const IDLE: Duration = Duration::from_secs(120);
+pub(crate) const IDLE: Duration = Duration::from_mins(2);
 /// Requests at once to one registry.
 pub(crate) const PARALLEL: usize = 4;
 /// Bytes of a chunk of an upload, where a registry asks for chunks.

@@ -24,8 +24,7 @@ pub(crate) fn check(config: &Config, site: &Site, url: &Uri, secret: bool) -> Re
     if !secret || origin == site.origin || same_site(&origin.host, &site.origin.host) {
         return Ok(());
     }
-    let trusted =
-        config.own.get(registry).is_some_and(|own| own.realms.iter().any(|host| *host == origin.host));
+    let trusted = config.own.get(registry).is_some_and(|own| own.realms.contains(&origin.host));
     if trusted && origin.https {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! Getting a token from a token server (distribution's token authentication and OAuth2 documents).
+//! Getting a token from a token server (distribution's token authentication and `OAuth2` documents).
 
 use std::time::Duration;
 

@@ -84,7 +84,7 @@ impl Client {
         let mut last = None;
         for place in self.sites(reference).map_err(doing)? {
             let result =
-                self.settle(&place).and_then(|site| self.from_site(&site, wanted, sink, &mut progress));
+                self.settle(&place).and_then(|site| self.download(&site, wanted, sink, &mut progress));
             match result {
                 Ok(()) => return Ok(()),
                 Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Local) => {
@@ -107,7 +107,7 @@ impl Client {
         Err(doing(last.unwrap_or_else(|| Error::new(Kind::Config, "no place is configured"))))
     }
 
-    fn from_site(
+    fn download(
         &self,
         site: &Site,
         wanted: &Descriptor,

@@ -21,7 +21,7 @@ pub(super) const DIGEST: HeaderName = HeaderName::from_static("docker-content-di
 impl Client {
     /// What a name stands for, without its content.
     pub fn resolve(&self, reference: &Reference) -> Result<Descriptor, Error> {
-        self.from_any(reference, "resolve", |site| {
+        self.at_any_place(reference, "resolve", |site| {
             let wire = self.wire();
             let reply = wire.send(site, &ask(site, Method::HEAD, &name(reference))?, Content::Empty)?;
             if reply.status() != StatusCode::OK {
@@ -45,7 +45,7 @@ impl Client {
 
     /// The manifest or index that a name stands for, in its own bytes.
     pub fn manifest(&self, reference: &Reference) -> Result<(Descriptor, Vec<u8>), Error> {
-        self.from_any(reference, "pull", |site| self.fetch(site, reference))
+        self.at_any_place(reference, "pull", |site| self.fetch(site, reference))
     }
 
     /// A manifest, index or config that a descriptor names.
@@ -57,7 +57,7 @@ impl Client {
             ));
         }
         if media::is_manifest(&wanted.media_type) || media::is_index(&wanted.media_type) {
-            let bytes = self.from_any(reference, "pull", |site| {
+            let bytes = self.at_any_place(reference, "pull", |site| {
                 self.fetch_named(site, &wanted.digest.to_string(), Some(wanted.digest))
                     .map(|(_, bytes)| bytes)
             })?;
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// Asks each place until one has it. The registry itself has the last word.
-    pub(super) fn from_any<T>(
+    pub(super) fn at_any_place<T>(
         &self,
         reference: &Reference,
         verb: &str,

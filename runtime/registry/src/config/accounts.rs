@@ -96,7 +96,7 @@ impl Config {
         let mut name = format!("{host}/{repository}");
         loop {
             if let Some((_, entry)) = file.auths.iter().find(|(key, _)| host_of(key) == name) {
-                return entry.credential().map_err(|why| broken(why));
+                return entry.credential().map_err(broken);
             }
             match name.rfind('/') {
                 Some(at) => name.truncate(at),

@@ -69,7 +69,7 @@ impl Config {
                 return Err(blocked(registry));
             }
             for mirror in &entry.mirrors {
-                let only = mirror.pull_from_mirror.as_deref().unwrap_or("all");
+                let only = mirror.only.as_deref().unwrap_or("all");
                 let skipped = match only {
                     "digest-only" => !by_digest,
                     "tag-only" => by_digest,
@@ -123,7 +123,7 @@ impl Config {
             let origin = Origin::of(&url);
             let mut place = self.place(&origin.host_port(), repository)?;
             place.plain = !origin.https;
-            place.path = url.path().trim_end_matches('/').to_owned();
+            url.path().trim_end_matches('/').clone_into(&mut place.path);
             place.origin = origin;
             place
         } else {

@@ -40,8 +40,8 @@ pub(crate) struct Mirror {
     pub(crate) location: String,
     #[serde(default)]
     pub(crate) insecure: bool,
-    #[serde(default)]
-    pub(crate) pull_from_mirror: Option<String>,
+    #[serde(default, rename = "pull-from-mirror")]
+    pub(crate) only: Option<String>,
 }
 
 #[derive(Deserialize)]

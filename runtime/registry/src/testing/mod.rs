@@ -25,7 +25,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Where names lead: origins to servers of this process.
 #[derive(Debug, Clone, Default)]
-pub struct Book(Arc<Mutex<BTreeMap<String, (SocketAddr, Option<IpAddr>)>>>);
+pub struct Book(Arc<Mutex<Leads>>);
+
+type Leads = BTreeMap<String, (SocketAddr, Option<IpAddr>)>;
 
 impl Book {
     /// Leads an origin (`https://reg.test`) to a server, as if its name had the given address; a public one if none

@@ -188,7 +188,7 @@ fn serve(
 fn write(mut stream: &TcpStream, answer: &Answer, head: bool) -> std::io::Result<bool> {
     let mut text = format!("HTTP/1.1 {} Scripted\r\n", answer.status);
     for (name, value) in &answer.headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        text.extend([name, ": ", value, "\r\n"]);
     }
     let has = |wanted: &str| answer.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(wanted));
     let end = |stream: &TcpStream| {
@@ -204,7 +204,7 @@ fn write(mut stream: &TcpStream, answer: &Answer, head: bool) -> std::io::Result
         Fault::Endless => text.push_str("Connection: close\r\n"),
         Fault::Chunked => text.push_str("Transfer-Encoding: chunked\r\n"),
         _ if has("content-length") => {}
-        _ => text.push_str(&format!("Content-Length: {}\r\n", answer.body.len())),
+        _ => text.extend(["Content-Length: ", &answer.body.len().to_string(), "\r\n"]),
     }
     text.push_str("\r\n");
     stream.write_all(text.as_bytes())?;

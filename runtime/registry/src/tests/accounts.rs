@@ -59,6 +59,7 @@ impl Home {
 const DOCKER: &str = ".docker/config.json";
 const CONTAINERS: &str = ".config/containers/auth.json";
 
+#[expect(clippy::unnecessary_wraps, reason = "stands beside failures in tables")]
 fn me(password: &str) -> Result<Option<Credential>, Kind> {
     Ok(Some(Credential::basic("me", password)))
 }

@@ -22,7 +22,7 @@ fn mirrors() {
         Case::new("first", |world| at_mirror(world, manifest_answer()), Ok(manifest()))
             .config(mirrored)
             .then(|world| {
-                assert_eq!(world.lines(), ["GET https://mirror.test/cache/v2/team/app/manifests/1"])
+                assert_eq!(world.lines(), ["GET https://mirror.test/cache/v2/team/app/manifests/1"]);
             }),
         Case::new(
             "does not have it",
