@@ -6,7 +6,7 @@
 //! | [`canonical`] | length-prefixed bytes under SHA-256: how every key is made |
 //! | [`path`] | paths inside an image, as bytes |
 //! | [`platform`] | `os/arch/variant` |
-//! | [`reference`] | image names: one grammar for the whole tool |
+//! | [`mod@reference`] | image names: one grammar for the whole tool |
 //! | [`config`] | the OCI image configuration document |
 //! | [`span`] | where in which text |
 //! | [`diagnostic`] | errors and warnings before they are drawn |

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`op`] | the few operations |
 //! | [`exec`] | `RUN`: command, environment, mounts |
-//! | [`file`] | `COPY`, `ADD`, `WORKDIR`: ordered file actions |
+//! | [`mod@file`] | `COPY`, `ADD`, `WORKDIR`: ordered file actions |
 //! | [`graph`] | nodes, edges, targets; petgraph behind our own type |
 //! | [`chain`] | the steps that a tree is stacked of |
 //! | [`key`] | definition keys, and the canonical form of an op |
@@ -12,7 +12,7 @@
 //! | [`json`], [`dot`], [`mermaid`], [`tree`] | other forms: for programs, drawings and people |
 //! | [`draw`] | SVG and HTML |
 //! | [`describe`] | one line for a node |
-//! | [`verify`] | checks a graph |
+//! | [`mod@verify`] | checks a graph |
 //! | [`world`] | the facts that lowering asks of the world |
 //!
 //! Pure: the graph refers to nothing on the machine it was planned on. Base images are named by digest, contexts

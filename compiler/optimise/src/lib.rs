@@ -82,7 +82,7 @@ pub struct Optimised {
     pub reports: Vec<PassReport>,
 }
 
-/// Runs the passes of a level. The graph must have passed [`imgc_graph::verify`].
+/// Runs the passes of a level. The graph must have passed [`imgc_graph::verify()`].
 pub fn optimise(graph: &Graph, options: &Options) -> Optimised {
     let mut reports = Vec::new();
     let grouped = options.level >= Level::O1 || options.squash;
