@@ -113,7 +113,7 @@ pub enum Command {
 /// `RUN`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
-    /// `--mount=...`, unparsed: variables in values are expanded first (see [`super::mount`]).
+    /// `--mount=...`, unparsed: variables in values are expanded first (see [`crate::mount`]).
     pub mounts: Vec<Word>,
     /// `--network=...`
     pub network: Option<Word>,

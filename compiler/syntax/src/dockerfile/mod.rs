@@ -1,6 +1,6 @@
 //! The Dockerfile front end: text to AST in two steps.
 //!
-//! [`scan`] turns physical lines into logical ones (directives, comments, continuations, heredoc bodies), each with
+//! `scan` turns physical lines into logical ones (directives, comments, continuations, heredoc bodies), each with
 //! the way back to its place in the file; then each logical line is parsed alone by the pest grammar in
 //! `grammar.pest` and made into an [`ast::Instruction`]. So one wrong instruction is one error and the others still
 //! parse. Names and variables mean nothing here.

@@ -85,7 +85,8 @@ pub(super) type Seen = (Option<Keyword>, Span);
 pub(super) fn check_order(source: SourceId, seen: &[Seen], whole_file: bool, errors: &mut Errors) {
     let first = seen.iter().position(|(name, _)| *name == Some(Keyword::From));
     let early = &seen[..first.unwrap_or(seen.len())];
-    for (name, span) in early {
+    // An unknown word may have been meant as FROM: what follows it is no second mistake.
+    for (name, span) in early.iter().take_while(|(name, _)| name.is_some()) {
         if let Some(name) = name.filter(|name| *name != Keyword::Arg) {
             errors.push(
                 Diagnostic::error(
@@ -97,7 +98,7 @@ pub(super) fn check_order(source: SourceId, seen: &[Seen], whole_file: bool, err
             );
         }
     }
-    // After a heredoc without an end, who knows what it swallowed; and an unknown word may have been meant as FROM.
+    // After a heredoc without an end, who knows what it swallowed.
     if first.is_some() || !whole_file || early.iter().any(|(name, _)| *name != Some(Keyword::Arg)) {
         return;
     }

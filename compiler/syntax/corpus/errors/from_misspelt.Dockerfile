@@ -1,0 +1,4 @@
+ENV a=1
+FORM debian
+RUN x
+CMD y
