@@ -70,6 +70,9 @@ fn try_main() -> Result<ExitCode, Box<dyn std::error::Error>> {
         let micros = start.elapsed().as_micros();
         all += micros;
         slowest = slowest.max(micros);
+        for note in &exit.notes {
+            eprintln!("note: {note}");
+        }
         code = match exit.status {
             Status::Code(code) => code,
             Status::Signal(signal) => 128 + signal,

@@ -19,6 +19,7 @@ pub(crate) struct Outcome {
     pub(crate) status: Status,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    pub(crate) notes: Vec<String>,
     work: tempfile::TempDir,
 }
 
@@ -146,6 +147,7 @@ impl Bed {
             status: exit.status,
             stdout: String::from_utf8_lossy(&stdout).into_owned(),
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            notes: exit.notes,
             work,
         })
     }

@@ -2,11 +2,12 @@
 
 use imgc_sandbox::{MountSpec, Status, What};
 
-use crate::Test;
 use crate::bed::{Bed, path};
+use crate::{Test, probe};
 
 pub(crate) const TESTS: &[Test] = &[
     ("refused", refused),
+    ("calls", calls),
     ("cve_2019_5736_the_program_cannot_be_reached", cve_2019_5736_the_program_cannot_be_reached),
     ("cve_2026_41579_dev_is_a_link", cve_2026_41579_dev_is_a_link),
     ("cve_2024_21626_no_descriptor_leads_out", cve_2024_21626_no_descriptor_leads_out),
@@ -49,6 +50,32 @@ fn refused(bed: &Bed) {
         let outcome = bed.run(script);
         assert_ne!(outcome.status, Status::Code(0), "{script}: {}{}", outcome.stdout, outcome.stderr);
     }
+}
+
+fn calls(bed: &Bed) {
+    let outcome = bed.run_command(probe::command(probe::TRY_CALLS, ""));
+    let (refused, no_family) = (libc_errno::EPERM, libc_errno::EAFNOSUPPORT);
+    let want = [
+        format!("fsopen {refused}"),
+        format!("open_tree {refused}"),
+        format!("mount {refused}"),
+        format!("pivot_root {refused}"),
+        format!("sethostname {refused}"),
+        format!("af_alg {no_family}"),
+        format!("af_vsock {no_family}"),
+        "af_unix works".to_owned(),
+        format!("mknod {refused}"),
+        format!("exe of 1 {}", libc_errno::EACCES),
+        "openat2 works".to_owned(),
+    ];
+    assert_eq!(outcome.stdout.lines().collect::<Vec<_>>(), want, "{}", outcome.stderr);
+}
+
+/// Numbers of errors, as the kernel gives them.
+mod libc_errno {
+    pub(super) const EPERM: i32 = 1;
+    pub(super) const EACCES: i32 = 13;
+    pub(super) const EAFNOSUPPORT: i32 = 97;
 }
 
 fn cve_2019_5736_the_program_cannot_be_reached(bed: &Bed) {

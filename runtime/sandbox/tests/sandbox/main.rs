@@ -8,6 +8,8 @@ mod clean;
 mod escape;
 mod facts;
 mod mounts;
+mod probe;
+mod single;
 mod streams;
 mod variants;
 
@@ -23,10 +25,15 @@ fn main() -> ExitCode {
         return imgc_sandbox::helper();
     }
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [word, dir] = args.as_slice()
-        && word == clean::FOREVER
-    {
-        return clean::run_forever(dir.as_ref());
+    if let [word, dir] = args.as_slice() {
+        match word.as_str() {
+            probe::TALK => return probe::talk(dir.as_ref()),
+            probe::TRY_CALLS => return probe::try_calls(),
+            clean::FOREVER => return clean::run_forever(dir.as_ref()),
+            streams::ATTACHED => return streams::run_attached(dir.as_ref(), imgc_sandbox::Attach::Inherited),
+            streams::TERMINAL => return streams::run_attached(dir.as_ref(), imgc_sandbox::Attach::Terminal),
+            _ => {}
+        }
     }
     let (variant, args) = variants::split(&args);
     if args.iter().any(|arg| arg == "--list") {
@@ -44,7 +51,8 @@ fn main() -> ExitCode {
     };
     let Some(bed) = Bed::new(isolation.clone()) else { return ExitCode::SUCCESS };
     let wanted: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
-    let tests = [facts::TESTS, mounts::TESTS, streams::TESTS, escape::TESTS, clean::TESTS].concat();
+    let tests =
+        [facts::TESTS, mounts::TESTS, single::TESTS, streams::TESTS, escape::TESTS, clean::TESTS].concat();
     let mut failed = 0;
     for (name, test) in tests {
         if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {

@@ -2,8 +2,8 @@
 
 use imgc_sandbox::{MountSpec, SandboxError, Status, What};
 
-use crate::Test;
 use crate::bed::{Bed, path};
+use crate::{Test, probe};
 
 pub(crate) const TESTS: &[Test] = &[
     ("only_changes_reach_the_upper_directory", only_changes_reach_the_upper_directory),
@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("overlays", overlays),
     ("memory", memory),
     ("secrets_never_touch_a_disk", secrets_never_touch_a_disk),
+    ("an_agents_socket", an_agents_socket),
     ("outer_targets_first", outer_targets_first),
     ("wrong_shapes", wrong_shapes),
     ("many_layers", many_layers),
@@ -172,6 +173,27 @@ fn secrets_never_touch_a_disk(bed: &Bed) {
     let outcome = bed.run_command(command);
     assert_eq!(outcome.stdout, format!("{secret}400 0 0\nramfs\n755\nscript\n"), "{}", outcome.stderr);
     assert_eq!(outcome.changes(), [""; 0]);
+}
+
+fn an_agents_socket(bed: &Bed) {
+    use std::io::{Read as _, Write as _};
+    let dir = bed.fresh();
+    let agent = dir.path().join("agent");
+    let listener = std::os::unix::net::UnixListener::bind(&agent).unwrap();
+    let answer = std::thread::spawn(move || {
+        for _ in 0..2 {
+            let (mut caller, _) = listener.accept().unwrap();
+            let mut said = String::new();
+            caller.read_to_string(&mut said).unwrap();
+            caller.write_all(said.to_uppercase().as_bytes()).unwrap();
+        }
+    });
+    let mut command = probe::command(probe::TALK, "/run/agent.1");
+    command.mounts.push(mount("run/agent.1", What::Socket { path: agent, mode: 0o600, uid: 0, gid: 0 }));
+    let outcome = bed.run_command(command);
+    assert_eq!(outcome.stdout, "mode 600 owner 0\nHELLO 1\nHELLO 2\n", "{}", outcome.stderr);
+    assert_eq!(outcome.changes(), [""; 0]);
+    answer.join().unwrap();
 }
 
 fn outer_targets_first(bed: &Bed) {

@@ -1,0 +1,98 @@
+//! Owners and users, the same with one id as with many, as far as that can be.
+
+use imgc_sandbox::Status;
+
+use crate::Test;
+use crate::bed::Bed;
+
+pub(crate) const TESTS: &[Test] = &[
+    ("owners_are_kept", owners_are_kept),
+    ("users_are_believed", users_are_believed),
+    ("owners_stay_inside", owners_stay_inside),
+];
+
+/// The owner that a scan of the upper directory will find.
+fn owner(path: &std::path::Path) -> (u32, u32) {
+    use std::os::unix::fs::MetadataExt as _;
+    let mut value = [0; 64];
+    if let Ok(length) = rustix::fs::getxattr(path, "user.imgc.owner", &mut value) {
+        let text = std::str::from_utf8(&value[..length]).unwrap();
+        let (uid, gid) = text.split_once(':').unwrap();
+        return (uid.parse().unwrap(), gid.parse().unwrap());
+    }
+    let stat = fs_err::metadata(path).unwrap();
+    (stat.uid(), stat.gid())
+}
+
+fn owners_are_kept(bed: &Bed) {
+    let outcome = bed.run(
+        "cd /tmp && mkdir d && touch a b c e && chown 42:43 a && chown 44:43 a && chown -R 7:8 d && chown 5:5 b && \
+         chown 0:0 b && ln -s c l && chown 9:9 l && ln -s c m && chown -h 3:3 m && chmod 4755 e && chown 1:1 e && \
+         chmod 4755 c && chown 11:12 /data/file && touch d/in && chown 0:77 d/in",
+    );
+    assert_eq!(outcome.status, Status::Code(0), "{}", outcome.stderr);
+    for (name, want) in [
+        ("tmp/a", (44, 43)),
+        ("tmp/d", (7, 8)),
+        ("tmp/b", (0, 0)),
+        ("tmp/c", (9, 9)),
+        ("tmp/e", (1, 1)),
+        ("tmp/d/in", (0, 77)),
+        ("data/file", (11, 12)),
+    ] {
+        assert_eq!(owner(&outcome.upper().join(name)), want, "{name}");
+    }
+    // As in the kernel, giving a program away takes its set-id bit.
+    let mode = |name: &str| {
+        std::os::unix::fs::PermissionsExt::mode(
+            &fs_err::metadata(outcome.upper().join(name)).unwrap().permissions(),
+        )
+    };
+    assert_eq!((mode("tmp/e") & 0o7777, mode("tmp/c") & 0o7777), (0o755, 0o4755));
+    if bed.is_single() {
+        let note = "`/tmp/m` belongs to root here, not to 3:3; give this user subordinate ids";
+        assert_eq!(outcome.notes, [note]);
+    } else {
+        assert_eq!(outcome.notes, [""; 0]);
+    }
+    let outcome = bed.run("chown 1:1 /nosuch");
+    assert!(outcome.stderr.contains("No such file"), "{}", outcome.stderr);
+    let outcome = bed.run("chown 1:1 /proc/sys/kernel/hostname /etc/hosts");
+    assert_ne!(outcome.status, Status::Code(0));
+}
+
+fn users_are_believed(bed: &Bed) {
+    let layer = bed.fresh();
+    fs_err::create_dir(layer.path().join("etc")).unwrap();
+    fs_err::write(layer.path().join("etc/passwd"), "root:x:0:0::/:/bin/sh\napp:x:42:43::/:/bin/sh\n")
+        .unwrap();
+    fs_err::write(layer.path().join("etc/group"), "root:x:0:\napp:x:43:\nmore:x:50:app\n").unwrap();
+    let mut command = Bed::shell(
+        "id; su app -c 'id; id -u; sh -c id; setpriv --help >/dev/null 2>&1; su root -c id </dev/null'; id -u",
+    );
+    command.lower = vec![layer.path().to_path_buf()];
+    let outcome = bed.run_command(command);
+    let app = "uid=42(app) gid=43(app) groups=43(app),50(more)";
+    let lines: Vec<&str> = outcome.stdout.lines().collect();
+    assert!(lines[0].starts_with("uid=0(root) gid=0(root)"), "{}{}", outcome.stdout, outcome.stderr);
+    assert_eq!(lines[1..4], [app, "42", app], "{}", outcome.stderr);
+    assert_eq!(lines.last(), Some(&"0"));
+    // Who gave up being root cannot become it again by asking.
+    assert_eq!(lines.len(), 5, "{}", outcome.stdout);
+    assert_eq!(outcome.notes.len(), usize::from(bed.is_single()), "{:?}", outcome.notes);
+}
+
+/// What the helper changes for a process is inside the root that the process sees.
+fn owners_stay_inside(bed: &Bed) {
+    let outside = bed.fresh();
+    let file = outside.path().join("file");
+    fs_err::write(&file, "").unwrap();
+    let before = owner(&file);
+    let name = file.to_str().unwrap();
+    let outcome = bed.run(&format!(
+        "chown 5:5 {name}; chown 5:5 ../../../../../..{name}; ln -s {name} /tmp/l; chown 5:5 /tmp/l; \
+         chown 5:5 /proc/1/root{name}; chown 5:5 /proc/self/root/proc/1/root{name}; chown 5:5 /proc/1/fd/*; true"
+    ));
+    assert_eq!(outcome.status, Status::Code(0));
+    assert_eq!(owner(&file), before);
+}
