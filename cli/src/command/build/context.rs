@@ -3,10 +3,19 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use imgc_base::ImagePath;
+use imgc_execute::context::Context;
+use imgc_image::Root;
+use imgc_store::Store;
+
+use super::remote::{self, Place};
 use crate::failure::{Failure, code};
+use crate::session::Session;
 
 /// Largest Dockerfile that is read, in bytes.
 const DOCKERFILE_BYTES: u64 = 64 << 20;
+/// Where a Dockerfile is looked for.
+const NAMES: [&str; 3] = ["Dockerfile", "Containerfile", "dockerfile"];
 /// Largest ignore file that is read, in bytes.
 const IGNORE_BYTES: u64 = 8 << 20;
 
@@ -21,18 +30,44 @@ pub struct Input {
     pub context: Option<PathBuf>,
     /// Patterns of the ignore file that belongs to it.
     pub ignore: Vec<String>,
+    /// A fetched context lives as long as this.
+    pub held: Option<Box<Context>>,
 }
 
 /// Finds and reads the Dockerfile and its ignore file.
-pub fn read(context: &str, file: Option<&str>) -> Result<Input, Failure> {
+pub fn read(session: &Session, store: &Store, context: &str, file: Option<&str>) -> Result<Input, Failure> {
+    match remote::fetch(session, store, context)? {
+        Place::Local => local(context, file),
+        Place::Text(bytes) => {
+            if let Some(file) = file {
+                return Err(Failure::usage(format!(
+                    "`-f {file}` and a Dockerfile from `{context}` do not go together"
+                ))
+                .help("give the context as a directory, and the Dockerfile with `-f -`"));
+            }
+            let name = if context == "-" { "stdin" } else { context };
+            Ok(Input {
+                name: name.to_owned(),
+                text: text(name, bytes)?,
+                context: None,
+                ignore: Vec::new(),
+                held: None,
+            })
+        }
+        Place::Fetched(held) => fetched(held, context, file),
+    }
+}
+
+fn local(context: &str, file: Option<&str>) -> Result<Input, Failure> {
     let dir = PathBuf::from(context);
     let meta = fs_err::metadata(&dir).map_err(|error| {
         let failure = Failure::usage(format!("there is no context `{context}`: {}", error_kind(&error)));
         failure.help("give a directory: `imgc build -t app .`")
     })?;
     if !meta.is_dir() {
-        return Err(Failure::usage(format!("the context `{context}` is not a directory"))
-            .help(format!("a Dockerfile is given with `-f {context}`")));
+        return Err(Failure::usage(format!("the context `{context}` is not a directory")).help(format!(
+            "a Dockerfile is given with `-f {context}`, an archive on stdin: `imgc build - < {context}`"
+        )));
     }
     let (name, text, beside) = match file {
         Some("-") => ("stdin".to_owned(), read_text("stdin", std::io::stdin().lock())?, None),
@@ -41,10 +76,7 @@ pub fn read(context: &str, file: Option<&str>) -> Result<Input, Failure> {
             (shown(&path), open_text(&path)?, Some(path))
         }
         None => {
-            let found = ["Dockerfile", "Containerfile", "dockerfile"]
-                .into_iter()
-                .map(|name| dir.join(name))
-                .find(|path| path.exists());
+            let found = NAMES.into_iter().map(|name| dir.join(name)).find(|path| path.exists());
             let Some(path) = found else {
                 return Err(Failure::new(code::SPEC, format!("there is no Dockerfile in `{context}`"))
                     .help("name it: `imgc build -f FILE .`"));
@@ -53,7 +85,45 @@ pub fn read(context: &str, file: Option<&str>) -> Result<Input, Failure> {
         }
     };
     let ignore = read_ignore(&dir, beside.as_deref())?;
-    Ok(Input { name, text, context: Some(dir), ignore })
+    Ok(Input { name, text, context: Some(dir), ignore, held: None })
+}
+
+/// A fetched context is not trusted: its Dockerfile and ignore file are opened below it, through no link.
+fn fetched(held: Box<Context>, context: &str, file: Option<&str>) -> Result<Input, Failure> {
+    let root = Root::open(held.dir())?;
+    let open = |name: &str| -> Result<Option<Vec<u8>>, Failure> {
+        let path = ImagePath::clean(name).map_err(|error| Failure::usage(error.to_string()))?;
+        if root.stat(&path)?.is_none() {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        root.file(&path)?.take(DOCKERFILE_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    };
+    let mut found = None;
+    if file == Some("-") {
+        found = Some(("stdin".to_owned(), read_text("stdin", std::io::stdin().lock())?));
+    }
+    for name in file.map_or_else(|| NAMES.to_vec(), |file| vec![file]) {
+        if found.is_none()
+            && let Some(bytes) = open(name)?
+        {
+            found = Some((name.to_owned(), text(name, bytes)?));
+        }
+    }
+    let Some((name, text)) = found else {
+        let wanted = file.unwrap_or("Dockerfile");
+        return Err(Failure::new(code::SPEC, format!("there is no `{wanted}` in `{context}`")));
+    };
+    let mut ignore = Vec::new();
+    for candidate in [format!("{name}.dockerignore"), ".dockerignore".to_owned()] {
+        if let Some(bytes) = open(&candidate)? {
+            ignore = imgc_base::ignore::parse(&bytes);
+            break;
+        }
+    }
+    let dir = held.dir().to_path_buf();
+    Ok(Input { name, text, context: Some(dir), ignore, held: Some(held) })
 }
 
 /// `-f` is relative to the working directory; if nothing is there, to the context (docker does the same).
@@ -110,6 +180,17 @@ pub fn read_limited(name: &str, from: impl Read, limit: u64) -> Result<String, F
         .map_err(|error| Failure::new(code::SPEC, format!("cannot read `{name}`: {}", error_kind(&error))))?;
     if bytes.len() as u64 > limit {
         return Err(Failure::new(code::SPEC, format!("`{name}` is larger than {} MiB", limit >> 20)));
+    }
+    text(name, bytes)
+}
+
+/// Text of bytes, or where it stops being text.
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+    if bytes.len() as u64 > DOCKERFILE_BYTES {
+        return Err(Failure::new(
+            code::SPEC,
+            format!("`{name}` is larger than {} MiB", DOCKERFILE_BYTES >> 20),
+        ));
     }
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();

@@ -7,6 +7,7 @@ pub mod options;
 pub mod outputs;
 pub mod pairs;
 pub mod prepare;
+mod remote;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,7 +35,7 @@ pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
     }
     let store = session.store()?;
     let client = session.client()?;
-    let request = Request::read(&args)?;
+    let request = Request::read(session, &store, &args)?;
     let show = progress::start(&session.global);
     let counted = Arc::new(finish::Counting::new(Arc::clone(&show)));
     if !session.global.quiet {

@@ -4,13 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use imgc_base::{Epoch, Platform};
+use imgc_execute::context::Context;
 use imgc_execute::{BuildOptions, NamedContext, NoCache, Secret, SecretBytes};
 use imgc_image::Compression;
+use imgc_store::Store;
 
 use super::args::Args;
 use super::pairs;
+use super::remote::{self, Place};
 use crate::environment;
 use crate::failure::Failure;
+use crate::session::Session;
 
 /// Everything asked for, checked.
 #[derive(Debug)]
@@ -23,14 +27,16 @@ pub struct Asked {
     pub build: BuildOptions,
     /// Contexts by name.
     pub contexts: Vec<(String, NamedContext)>,
+    /// Fetched contexts live as long as this.
+    pub held: Vec<Context>,
 }
 
 /// Checks and translates.
-pub fn translate(args: &Args, dockerfile: &str) -> Result<Asked, Failure> {
+pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str) -> Result<Asked, Failure> {
     if let Some((option, instead)) = args.refused.first() {
         return Err(Failure::usage(format!("`{option}` is not supported")).help(instead));
     }
-    let contexts = named_contexts(&args.build_contexts)?;
+    let (contexts, held) = named_contexts(session, store, &args.build_contexts)?;
     let network = match args.network.as_str() {
         "default" | "on" | "bridge" | "host" => true,
         "none" | "off" => false,
@@ -121,7 +127,7 @@ pub fn translate(args: &Args, dockerfile: &str) -> Result<Asked, Failure> {
         records: environment::state_dir().map(|dir| dir.join("builds")),
         git_env: environment::for_git(),
     };
-    Ok(Asked { lower, optimise, build, contexts })
+    Ok(Asked { lower, optimise, build, contexts, held })
 }
 
 fn is_proxy(name: &str) -> bool {
@@ -131,8 +137,13 @@ fn is_proxy(name: &str) -> bool {
     )
 }
 
-fn named_contexts(texts: &[String]) -> Result<Vec<(String, NamedContext)>, Failure> {
+fn named_contexts(
+    session: &Session,
+    store: &Store,
+    texts: &[String],
+) -> Result<(Vec<(String, NamedContext)>, Vec<Context>), Failure> {
     let mut contexts = Vec::new();
+    let mut held = Vec::new();
     for text in texts {
         let (name, value) = pairs::pair("--build-context", text)?;
         let image =
@@ -140,7 +151,14 @@ fn named_contexts(texts: &[String]) -> Result<Vec<(String, NamedContext)>, Failu
         let context = if image {
             NamedContext::Image(value)
         } else {
-            let dir = PathBuf::from(&value);
+            let dir = match remote::fetch(session, store, &value)? {
+                Place::Fetched(context) => {
+                    let dir = context.dir().to_path_buf();
+                    held.push(*context);
+                    dir
+                }
+                _ => PathBuf::from(&value),
+            };
             if !dir.is_dir() {
                 return Err(Failure::usage(format!(
                     "`--build-context {text}`: `{value}` is not a directory"
@@ -150,7 +168,7 @@ fn named_contexts(texts: &[String]) -> Result<Vec<(String, NamedContext)>, Failu
         };
         contexts.push((name, context));
     }
-    Ok(contexts)
+    Ok((contexts, held))
 }
 
 /// The epoch asked for by `--epoch`, else by the environment, else the format's.

@@ -29,12 +29,12 @@ pub struct Request {
 
 impl Request {
     /// Reads the Dockerfile, the ignore files and the options.
-    pub fn read(args: &Args) -> Result<Self, Failure> {
+    pub fn read(session: &Session, store: &Store, args: &Args) -> Result<Self, Failure> {
         let input = match &args.graph {
             Some(path) => graph_input(args, path)?,
-            None => context::read(&args.context, args.file.as_deref())?,
+            None => context::read(session, store, &args.context, args.file.as_deref())?,
         };
-        let mut asked = options::translate(args, &input.name)?;
+        let mut asked = options::translate(session, store, args, &input.name)?;
         let mut ignores = vec![(String::new(), input.ignore.clone())];
         if let Some(dir) = &input.context {
             asked.build.contexts.insert(String::new(), dir.clone());
@@ -76,7 +76,7 @@ fn graph_input(args: &Args, path: &std::path::Path) -> Result<Input, Failure> {
     let file = fs_err::File::open(path).map_err(|error| Failure::usage(error.to_string()))?;
     let text = context::read_limited(&path.display().to_string(), file, GRAPH_BYTES)?;
     let dir = std::path::PathBuf::from(&args.context);
-    Ok(Input { name: path.display().to_string(), text, context: Some(dir), ignore: Vec::new() })
+    Ok(Input { name: path.display().to_string(), text, context: Some(dir), ignore: Vec::new(), held: None })
 }
 
 /// A build that is ready to run.
