@@ -258,3 +258,94 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 fn id(field: &[u8]) -> Option<u32> {
     std::str::from_utf8(field).ok()?.trim().parse().ok().filter(|&id| id <= MAX_ID)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use imgc_base::digest::{DiffId, FileDigest};
+    use imgc_image::{Entry, Layer, LayerIndex, Meta};
+
+    use super::*;
+
+    struct Files(BTreeMap<ImagePath, Vec<u8>>);
+
+    impl Contents for Files {
+        fn open(&self, _layer: &DiffId, path: &ImagePath) -> io::Result<Box<dyn Read + Send>> {
+            Ok(Box::new(io::Cursor::new(self.0[path].clone())))
+        }
+    }
+
+    fn path(text: &str) -> ImagePath {
+        ImagePath::clean(text).unwrap()
+    }
+
+    /// Regular files by content; a content that starts with `->` is a link.
+    fn image(files: &[(&str, &str)]) -> (Tree, Files) {
+        let mut contents = BTreeMap::new();
+        let mut entries = Vec::new();
+        for (name, text) in files {
+            let kind = match text.strip_prefix("->") {
+                Some("pipe") => Kind::Fifo,
+                Some(target) => Kind::Symlink { target: target.into() },
+                None => Kind::File { size: text.len() as u64, digest: FileDigest::of(text.as_bytes()) },
+            };
+            contents.insert(path(name), text.as_bytes().to_vec());
+            entries.push(Entry { path: path(name), kind, meta: Meta::default() });
+        }
+        let layer = Layer { diff_id: DiffId::of(b""), index: Arc::new(LayerIndex::new(entries)) };
+        (Tree::new(vec![layer]), Files(contents))
+    }
+
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n# no line\n\nbob:x:1000:1001:Bob:/home/bob:/bin/sh\n\
+                          0:x:7:7::/evil:/bin/sh\nbad:x:a:b::/:\nshort:x\nbig:x:4294967296:0::/:\n";
+    const GROUP: &str = "root:x:0:\nstaff:x:50:bob,eve\nwheel:x:10: bob \nbob:x:1001:\n";
+
+    #[test]
+    fn commands_run_as() {
+        let (tree, files) = image(&[("etc/passwd", PASSWD), ("etc/group", GROUP)]);
+        for (spec, uid, gid, groups, home) in [
+            ("", 0, 0, &[0][..], "/root"),
+            ("root", 0, 0, &[0], "/root"),
+            ("0", 0, 0, &[0], "/root"),
+            ("bob", 1000, 1001, &[1001, 50, 10], "/home/bob"),
+            ("1000", 1000, 1001, &[1001, 50, 10], "/home/bob"),
+            ("bob:staff", 1000, 50, &[50], "/home/bob"),
+            ("bob:", 1000, 1001, &[1001, 50, 10], "/home/bob"),
+            ("bob:77", 1000, 77, &[77], "/home/bob"),
+            ("4000", 4000, 0, &[0], "/"),
+            ("4000:50", 4000, 50, &[50], "/"),
+            (":staff", 0, 50, &[50], "/root"),
+        ] {
+            let user = resolve(&tree, &files, spec).unwrap();
+            let got = (user.uid, user.gid, user.groups.as_slice(), user.home.as_str());
+            assert_eq!(got, (uid, gid, groups, home), "{spec}");
+        }
+        for spec in ["eve", "bob:eve", "bad", "big", "short", "-1", "4294967295", "0:4294967296"] {
+            assert!(resolve(&tree, &files, spec).is_err(), "{spec}");
+        }
+    }
+
+    #[test]
+    fn images_without_users() {
+        let (tree, files) = image(&[]);
+        let user = resolve(&tree, &files, "").unwrap();
+        assert_eq!((user.uid, user.groups, user.home.as_str()), (0, vec![0], "/"));
+        assert!(resolve(&tree, &files, "bob").is_err());
+    }
+
+    #[test]
+    fn hostile_files() {
+        // Inside the root, links are followed.
+        let (tree, files) = image(&[("etc/passwd", "->../../../usr/passwd"), ("usr/passwd", PASSWD)]);
+        assert_eq!(resolve(&tree, &files, "bob").unwrap().uid, 1000);
+        let (tree, files) = image(&[("etc/passwd", "->pipe")]);
+        assert!(matches!(resolve(&tree, &files, "bob"), Err(UserError::File { .. })));
+        let (tree, files) = image(&[("etc/passwd", "->passwd")]);
+        assert!(matches!(resolve(&tree, &files, "bob"), Err(UserError::Image(_))));
+        let large = "x".repeat(2 << 20);
+        let (tree, files) = image(&[("etc/passwd", &large)]);
+        assert!(matches!(resolve(&tree, &files, "bob"), Err(UserError::File { .. })));
+    }
+}

@@ -7,6 +7,8 @@
 
 mod hash;
 mod stat_cache;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::io;

@@ -78,7 +78,7 @@ pub struct Known {
 }
 
 #[derive(Debug, Clone)]
-struct Record {
+pub(super) struct Record {
     signature: Signature,
     known: Known,
     age: u8,
@@ -260,7 +260,7 @@ fn encode(records: &[Record]) -> Vec<u8> {
 }
 
 /// `None` for anything but exactly what [`encode`] makes.
-fn decode(bytes: &[u8]) -> Option<Vec<Record>> {
+pub(super) fn decode(bytes: &[u8]) -> Option<Vec<Record>> {
     let (body, sum) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     (BlobDigest::of(body).as_bytes() == sum).then_some(())?;
     let mut rest = body.strip_prefix(MAGIC)?;
@@ -300,4 +300,14 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 /// The wall clock, for [`RootCache::put`].
 pub(super) fn now() -> Duration {
     clock::wall()
+}
+
+/// The stored form of fresh records.
+#[cfg(test)]
+pub(super) fn encode_for_tests(known: &[(Signature, Known)]) -> Vec<u8> {
+    let records: Vec<Record> = known
+        .iter()
+        .map(|(signature, known)| Record { signature: *signature, known: known.clone(), age: 0 })
+        .collect();
+    encode(&records)
 }

@@ -98,7 +98,7 @@ fn similar(source: &Source<'_>, input: usize, path: &ImagePath) -> Option<String
         .iter()
         .take(10_000)
         .map(|name| (distance(&name.to_ascii_lowercase(), &wrong.to_ascii_lowercase()), name))
-        .filter(|(distance, name)| *distance <= limit && name.len() > *distance)
+        .filter(|(distance, name)| *distance <= limit && name.len() > *distance && name.as_slice() != wrong)
         .min()?;
     let rest: Vec<&[u8]> = parts.collect();
     let mut whole = dir.child(name).to_absolute();
@@ -109,20 +109,22 @@ fn similar(source: &Source<'_>, input: usize, path: &ImagePath) -> Option<String
     Some(whole.trim_start_matches('/').to_owned())
 }
 
-/// How many letters must change (Levenshtein), for names of sane length.
+/// How many letters must change or swap places with a neighbour, for names of sane length.
 fn distance(a: &[u8], b: &[u8]) -> usize {
     if a.len().abs_diff(b.len()) > 4 {
         return usize::MAX;
     }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let next = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
-            diagonal = row[j + 1];
-            row[j + 1] = next;
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let changed = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            row[j] = changed.min(row[j - 1] + 1).min(rows[i - 1][j] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(rows[i - 2][j - 2] + 1);
+            }
         }
+        rows.push(row);
     }
-    row[b.len()]
+    rows[a.len()][b.len()]
 }
