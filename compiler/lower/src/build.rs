@@ -81,6 +81,9 @@ impl<'a> Builder<'_, 'a> {
         let caller =
             self.stages.list[index].name.as_deref().unwrap_or(&self.options.dockerfile_name).to_owned();
         for command in &stage.commands {
+            if self.errors.is_full() {
+                break;
+            }
             let instruction = &*command.instruction;
             // A trigger stands in no line of the file; it runs at its FROM.
             let line =

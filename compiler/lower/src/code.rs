@@ -55,6 +55,9 @@ pub const UNUSED_ARGUMENT: &str = "W0201";
 /// A `syntax` directive of another language.
 pub const SYNTAX: &str = "W0202";
 
+/// The most diagnostics of one run.
+const MOST: usize = 1000;
+
 /// Collects diagnostics, each once: stages are lowered once per platform.
 #[derive(Debug, Default)]
 pub(crate) struct Diagnostics {
@@ -63,9 +66,14 @@ pub(crate) struct Diagnostics {
 
 impl Diagnostics {
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.list.contains(&diagnostic) {
+        if !self.is_full() && !self.list.contains(&diagnostic) {
             self.list.push(diagnostic);
         }
+    }
+
+    /// True if no more are taken: nobody reads that many.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MOST
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,9 +1,9 @@
-//! What a build was asked for, as far as it decides the graph.
+//! What a build was asked for, as far as it decides the graph. Its network, epoch, proxies and limits do not: they
+//! belong to the machine, and the executor gives them.
 
 use std::collections::BTreeMap;
 
 use imgc_base::Platform;
-use imgc_graph::Network;
 
 /// What a build was asked for.
 #[derive(Debug, Clone)]
@@ -20,10 +20,6 @@ pub struct Options {
     pub labels: BTreeMap<String, String>,
     /// Annotations of each manifest.
     pub annotations: BTreeMap<String, String>,
-    /// Network of commands that ask for nothing else.
-    pub network: Network,
-    /// Seen by commands as `SOURCE_DATE_EPOCH` unless the file or an argument sets it.
-    pub epoch: Option<i64>,
     /// Named contexts: `docker-image://NAME`, `oci-layout://DIR[:TAG]`, `oci:DIR[:TAG]`, a git or http address, or a
     /// directory.
     pub contexts: BTreeMap<String, String>,
@@ -40,8 +36,6 @@ impl Default for Options {
             build_platform: Platform::host(),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
-            network: Network::Default,
-            epoch: None,
             contexts: BTreeMap::new(),
             dockerfile_name: "Dockerfile".to_owned(),
         }

@@ -1,5 +1,6 @@
 //! A file with its variables followed: what rules look at.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use imgc_base::diagnostic::did_you_mean;
@@ -34,6 +35,8 @@ pub(super) struct Model<'a> {
     /// What each stage of [`Model::stages`] does; `None` for those that are not looked at.
     pub(super) followed: Vec<Option<Followed<'a>>>,
     pub(super) lexer: Lexer,
+    /// How often a near name may still be looked for.
+    guesses: Cell<usize>,
 }
 
 /// A stage whose instructions were followed.
@@ -119,7 +122,16 @@ impl<'a> Model<'a> {
             env
         };
         let (global, defaults) = (follow(context.options), follow(&none));
-        let mut model = Self { file, context, stages, global, defaults, followed: Vec::new(), lexer };
+        let mut model = Self {
+            file,
+            context,
+            stages,
+            global,
+            defaults,
+            followed: Vec::new(),
+            lexer,
+            guesses: Cell::new(1000),
+        };
         let world: &dyn World = context.world.unwrap_or(&Nowhere);
         let contexts = Contexts { options: context.options, world };
         let wanted =
@@ -237,13 +249,16 @@ impl<'a> Model<'a> {
             shell: scope.shell,
             workdir: scope.workdir,
         };
-        let before = scope.clone();
-        let mut words = Words { lexer: self.lexer, scope: &before, undefined: &mut step.undefined };
+        if let Kind::Arg(list) = &instruction.kind {
+            self.arg(list, scope, &mut step);
+            return step;
+        }
+        let mut words = self.words(scope, &mut step.undefined);
         match &instruction.kind {
             Kind::Env(pairs) => {
-                for (name, value) in &pairs.pairs {
-                    let key = words.read(name);
-                    let value = words.read(value);
+                let values = pairs.pairs.iter().map(|(name, value)| (words.read(name), words.read(value)));
+                // All values see what was before the instruction.
+                for ((key, value), (name, _)) in values.collect::<Vec<_>>().into_iter().zip(&pairs.pairs) {
                     scope.env.set(&key, &value);
                     step.words.push((key, name.span));
                 }
@@ -254,7 +269,6 @@ impl<'a> Model<'a> {
                     words.read(value);
                 }
             }
-            Kind::Arg(list) => self.arg(list, scope, &mut step),
             Kind::User(word) | Kind::Stopsignal(word) => drop(words.read(word)),
             Kind::Workdir(word) => {
                 step.words.push((words.read(word), word.span));
@@ -279,16 +293,16 @@ impl<'a> Model<'a> {
         step
     }
 
+    fn words<'w>(&'w self, scope: &'w Scope, undefined: &'w mut Vec<Undefined>) -> Words<'w> {
+        Words { lexer: self.lexer, scope, undefined, guesses: &self.guesses }
+    }
+
     /// Each argument sees the ones before it.
     fn arg(&self, list: &[ArgDecl], scope: &mut Scope, step: &mut Step<'a>) {
         for ArgDecl { name, default } in list {
             let value = match (self.context.options.build_arg(&name.value), default) {
                 (Some(given), _) => Some(given.to_owned()),
-                (None, Some(default)) => {
-                    let mut words =
-                        Words { lexer: self.lexer, scope: &*scope, undefined: &mut step.undefined };
-                    Some(words.read(default))
-                }
+                (None, Some(default)) => Some(self.words(scope, &mut step.undefined).read(default)),
                 (None, None) => self.global.get(&name.value).map(str::to_owned),
             };
             if let Some(value) = value {
@@ -305,6 +319,7 @@ struct Words<'w> {
     lexer: Lexer,
     scope: &'w Scope,
     undefined: &'w mut Vec<Undefined>,
+    guesses: &'w Cell<usize>,
 }
 
 impl Words<'_> {
@@ -321,7 +336,7 @@ impl Words<'_> {
             {
                 continue;
             }
-            let near = did_you_mean(name, self.scope.env.names()).map(str::to_owned);
+            let near = self.near(name);
             // A base image that nobody knows may set anything; only a slip is sure.
             if self.scope.known || near.is_some() {
                 self.undefined.push(Undefined {
@@ -332,6 +347,12 @@ impl Words<'_> {
             }
         }
         done
+    }
+
+    /// A variable with a near name. Asked too often, it gives up: that file has other troubles.
+    fn near(&self, name: &str) -> Option<String> {
+        self.guesses.set(self.guesses.get().checked_sub(1)?);
+        did_you_mean(name, self.scope.env.names()).map(str::to_owned)
     }
 
     fn read(&mut self, word: &Word) -> String {

@@ -1,5 +1,7 @@
 //! `RUN`
 
+use std::collections::BTreeMap;
+
 use imgc_base::Diagnostic;
 use imgc_graph::{Exec, Network, NodeId, Op, Security};
 use imgc_syntax::dockerfile::ast::{Command, Heredoc, Run};
@@ -8,7 +10,7 @@ use imgc_syntax::expand::{Lexer, NoVariables};
 use super::{Outcome, add, mount};
 use crate::build::{Builder, Place};
 use crate::code::UNSUPPORTED;
-use crate::gofmt::append;
+use crate::gofmt::{append, quoted};
 use crate::state::State;
 use crate::title::shown;
 
@@ -47,13 +49,14 @@ pub(super) fn lower(
     let network = match run.network.as_ref().map(|word| word.value.as_str()) {
         Some("none") => Network::None,
         Some("host") => Network::Host,
-        _ => builder.options.network,
+        // What the build was asked for; that is in no key.
+        _ => Network::Default,
     };
     let insecure = run.security.as_ref().is_some_and(|word| word.value == "insecure");
     let hostname = builder.options.build_arg("BUILDKIT_SANDBOX_HOSTNAME").filter(|name| !name.is_empty());
     let exec = Exec {
         args,
-        env: environment(builder, state),
+        env: state.env.pairs().to_vec(),
         cwd: state.cwd.clone(),
         user: state.config.user.clone(),
         mounts,
@@ -72,23 +75,14 @@ pub(super) fn lower(
     Ok(())
 }
 
-/// What the command sees, in order.
-fn environment(builder: &Builder<'_, '_>, state: &State) -> Vec<(String, String)> {
-    let mut env = state.env.pairs().to_vec();
-    if let Some(epoch) = builder.options.epoch
-        && state.env.get("SOURCE_DATE_EPOCH").is_none()
-    {
-        env.push(("SOURCE_DATE_EPOCH".to_owned(), epoch.to_string()));
-    }
-    env
-}
-
 /// `RUN |2 A=1 B=2 /bin/sh -c make # buildkit`: the arguments so far, each once, in the order of declaration.
 fn history(state: &State, args: &[String]) -> String {
     let mut shown: Vec<(&str, &str)> = Vec::new();
+    let mut places = BTreeMap::new();
     for (name, value) in &state.args {
         let value = state.env.get(name).or(value.as_deref()).unwrap_or_default();
-        match shown.iter_mut().find(|(known, _)| known == name) {
+        let place = *places.entry(name).or_insert(shown.len());
+        match shown.get_mut(place) {
             Some(known) => known.1 = value,
             None => shown.push((name, value)),
         }
@@ -109,7 +103,8 @@ fn program(state: &State, run: &Run) -> Program {
     let text = match &run.command {
         Command::Exec(list, _) => {
             let args: Vec<String> = list.iter().map(|word| word.value.clone()).collect();
-            let title = crate::gofmt::quoted_list(&args);
+            let words: Vec<String> = args.iter().map(|arg| quoted(arg)).collect();
+            let title = format!("[{}]", words.join(", "));
             return Program { args, scripts: Vec::new(), title };
         }
         Command::Shell(text) => &text.value,

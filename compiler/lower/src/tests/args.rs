@@ -143,22 +143,6 @@ fn unused_build_arguments_are_warned_of() {
 }
 
 #[test]
-fn the_epoch_is_seen_by_commands() {
-    let text = "FROM scratch\nRUN x";
-    let epoch = Options { epoch: Some(7), ..options() };
-    let exec = |text: &str, options: &Options| {
-        let graph = run(text, options, &Fake::new()).unwrap().graph;
-        graph
-            .nodes()
-            .find_map(|id| if let Op::Exec(exec) = &graph.node(id).op { Some(exec.clone()) } else { None })
-    };
-    let seen = exec(text, &epoch).unwrap().env;
-    assert_eq!(seen.last().unwrap(), &("SOURCE_DATE_EPOCH".to_owned(), "7".to_owned()));
-    let own = exec("FROM scratch\nENV SOURCE_DATE_EPOCH=1\nRUN x", &epoch).unwrap().env;
-    assert_eq!(own.last().unwrap(), &("SOURCE_DATE_EPOCH".to_owned(), "1".to_owned()));
-}
-
-#[test]
 fn from_lines_see_global_arguments() {
     let fake = Fake::new();
     run("ARG base=debian\nFROM --platform=$TARGETPLATFORM ${base:-x}", &options(), &fake).unwrap();

@@ -6,6 +6,7 @@ mod errors;
 mod images;
 mod onbuild;
 mod platforms;
+mod random;
 mod run;
 mod stages;
 

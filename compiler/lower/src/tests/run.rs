@@ -56,12 +56,10 @@ fn surroundings() {
 }
 
 #[test]
-fn options_of_the_build() {
+fn networks_and_the_host_name() {
     let build_args = BTreeMap::from([("BUILDKIT_SANDBOX_HOSTNAME".to_owned(), Some("me".to_owned()))]);
-    let options = Options { network: Network::None, build_args, ..options() };
-    let lowered =
-        run("FROM debian\nRUN a\nRUN --network=host b\nRUN --network=default c", &options, &Fake::new());
-    let graph = lowered.unwrap().graph;
+    let text = "FROM debian\nRUN a\nRUN --network=host b\nRUN --network=default c";
+    let graph = run(text, &Options { build_args, ..options() }, &Fake::new()).unwrap().graph;
     let all: Vec<_> = graph
         .nodes()
         .filter_map(|id| match &graph.node(id).op {
@@ -70,7 +68,7 @@ fn options_of_the_build() {
         })
         .collect();
     let me = || "me".to_owned();
-    assert_eq!(all, [(Network::None, me()), (Network::Host, me()), (Network::None, me())]);
+    assert_eq!(all, [(Network::Default, me()), (Network::Host, me()), (Network::Default, me())]);
 }
 
 #[test]
