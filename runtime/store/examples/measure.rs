@@ -25,40 +25,18 @@ fn main() {
     let keys: Vec<ContentKey> = (0..STEPS).map(|at| ContentKey::of(&at.to_le_bytes())).collect();
 
     let layers: Vec<DiffId> = (0..STEPS).map(|at| put_tree(&store, at)).collect();
-    let taken = time(|| {
-        for (key, layer) in keys.iter().zip(&layers) {
-            store.put_step(key, &record(*layer)).expect("a step is stored");
-        }
+    each("put_step", keys.iter().zip(&layers), |(key, layer)| {
+        store.put_step(key, &record(*layer)).expect("a step is stored");
     });
-    say("put_step", taken / STEPS as f64);
     say("finish (one syncfs)", time(|| build.finish().expect("a sync")));
 
     let store = reopened(store, &dir);
-    let taken = time(|| {
-        for key in &keys {
-            assert!(store.step(key).expect("a look").is_some());
-        }
-    });
-    say("step, first look by a process", taken / STEPS as f64);
-    let taken = time(|| {
-        for key in &keys {
-            assert!(store.step(key).expect("a look").is_some());
-        }
-    });
-    say("step, again", taken / STEPS as f64);
+    for what in ["step, first look by a process", "step, again"] {
+        each(what, &keys, |key| assert!(store.step(key).expect("a look").is_some()));
+    }
     let none: Vec<ContentKey> = (0..STEPS).map(|at| ContentKey::of(format!("no {at}").as_bytes())).collect();
-    let taken = time(|| {
-        for key in &none {
-            assert!(store.step(key).expect("a look").is_none());
-        }
-    });
-    say("step, not there", taken / STEPS as f64);
-    let taken = time(|| {
-        for key in &keys {
-            drop(store.lock_step(key, &Cancel::new()).expect("a lock"));
-        }
-    });
-    say("lock_step", taken / STEPS as f64);
+    each("step, not there", &none, |key| assert!(store.step(key).expect("a look").is_none()));
+    each("lock_step", &keys, |key| drop(store.lock_step(key, &Cancel::new()).expect("a lock")));
     say("put_document", time(|| assert!(store.put_document(b"{\"a\":1}").is_ok())));
 
     let tar = large_layer();
@@ -102,6 +80,21 @@ fn time(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
     start.elapsed().as_secs_f64()
+}
+
+/// Prints the median, and the processor time of this thread: other work on the machine is in the one, not in the other.
+fn each<I: IntoIterator>(what: &str, items: I, mut work: impl FnMut(I::Item)) {
+    let before = cpu();
+    let mut taken: Vec<f64> = items.into_iter().map(|item| time(|| work(item))).collect();
+    let spent = (cpu() - before) / taken.len() as f64 * 1e6;
+    taken.sort_by(f64::total_cmp);
+    let median = taken[taken.len() / 2] * 1e6;
+    writeln!(std::io::stdout(), "{what:40} {median:>10.1} us (processor time {spent:.1} us)").ok();
+}
+
+fn cpu() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 fn say(what: &str, seconds: f64) {

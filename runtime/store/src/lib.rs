@@ -258,7 +258,9 @@ fn read_optional(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError>
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("open", path)(error)),
     };
-    let mut bytes = Vec::new();
+    let length = file.metadata().map_err(StoreError::io("stat", path))?.len();
+    // One byte more than there is: the read that finds the end needs no larger buffer.
+    let mut bytes = Vec::with_capacity((length.min(limit) + 1).min(64 << 20) as usize);
     file.take(limit).read_to_end(&mut bytes).map_err(StoreError::io("read", path))?;
     Ok(Some(bytes))
 }
