@@ -107,9 +107,9 @@ fn run(
             }
         }
     }
-    let (go_read, mut go) = io::pipe().doing(&doing)?;
-    let (mut status, status_write) = io::pipe().doing(&doing)?;
-    let (orders_read, orders) = io::pipe().doing(&doing)?;
+    let (go_read, mut go) = io::pipe().doing(doing)?;
+    let (mut status, status_write) = io::pipe().doing(doing)?;
+    let (orders_read, orders) = io::pipe().doing(doing)?;
     let (services, theirs) = UnixStream::pair().doing(doing)?;
     let links = Links {
         go: go_read,
@@ -146,7 +146,7 @@ fn run(
         };
         write("uid_map", &uids).and_then(|()| write("gid_map", &gids)).doing("map the sandbox's ids")?;
     }
-    go.write_all(b"g").doing(&doing)?;
+    go.write_all(b"g").doing(doing)?;
     let report = watch.until_done(control, &mut status, orders);
     watch.reap();
     report
@@ -190,7 +190,7 @@ impl Watch {
         mut orders: io::PipeWriter,
     ) -> Result<Report, SandboxError> {
         let doing = "watch the sandbox";
-        let pidfd = rustix::process::pidfd_open(self.pid, PidfdFlags::empty()).doing(&doing)?;
+        let pidfd = rustix::process::pidfd_open(self.pid, PidfdFlags::empty()).doing(doing)?;
         let mut served = true;
         loop {
             let services = if served { PollFlags::IN } else { PollFlags::empty() };
@@ -225,7 +225,7 @@ impl Watch {
             if ordered {
                 let mut order = [0];
                 match (&*control).read(&mut order) {
-                    Ok(1) => orders.write_all(&order).doing(&doing)?,
+                    Ok(1) => orders.write_all(&order).doing(doing)?,
                     // The program is gone, or asks to stop.
                     _ => self.kill(),
                 }
@@ -258,7 +258,7 @@ impl Watch {
         for info in infos[..length].chunks_exact(INFO) {
             let signal = i32::from_ne_bytes([info[0], info[1], info[2], info[3]]);
             if [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT].contains(&signal) {
-                drop(orders.write_all(&[signal as u8]));
+                drop(orders.write_all(&[signal.to_le_bytes()[0]]));
             }
         }
     }

@@ -51,8 +51,8 @@ fn work(command: &Command, links: &mut Links) -> Result<Status, SandboxError> {
 /// Name, network, keys.
 fn machine(command: &Command) -> Result<(), SandboxError> {
     let doing = "name the sandbox's machine";
-    rustix::system::sethostname(standard::hostname(command).as_bytes()).doing(&doing)?;
-    rustix::system::setdomainname(b"(none)").doing(&doing)?;
+    rustix::system::sethostname(standard::hostname(command).as_bytes()).doing(doing)?;
+    rustix::system::setdomainname(b"(none)").doing(doing)?;
     if command.network == Network::None {
         loopback::up().doing("bring up the loopback interface")?;
     }

@@ -54,14 +54,14 @@ struct Helper {
 impl Helper {
     fn start(command: &Command) -> Result<Self, SandboxError> {
         let doing = "start the sandbox helper";
-        let (control, theirs) = UnixStream::pair().doing(&doing)?;
+        let (control, theirs) = UnixStream::pair().doing(doing)?;
         let mut start = std::process::Command::new(program()?);
         start.arg0("imgc").arg(helper::NAME).env_clear().stdin(OwnedFd::from(theirs));
         if !is_attached(command.attach) {
             // Ctrl-C is for this program alone, which then ends the helper in order.
             start.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
         }
-        let mut child = start.spawn().doing(&doing)?;
+        let mut child = start.spawn().doing(doing)?;
         drop(start);
         let mut streams = Vec::new();
         if let Some(out) = child.stdout.take() {
@@ -77,7 +77,7 @@ impl Helper {
         let input = matches!(command.attach, Attach::Inherited | Attach::Terminal);
         wire::send_fd(&helper.control, 0, input.then(|| stdin.as_fd()))
             .and_then(|()| wire::send(&mut helper.control, command))
-            .doing(&doing)?;
+            .doing(doing)?;
         Ok(helper)
     }
 
@@ -108,7 +108,7 @@ impl Helper {
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             drop(fds);
             if open && ready.last() == Some(&true) {
-                report = wire::receive(&mut self.control).doing(&doing)?;
+                report = wire::receive(&mut self.control).doing(doing)?;
                 open = false;
             }
             let mut at = 0;
@@ -133,7 +133,7 @@ impl Helper {
             });
             result?;
         }
-        let ended = self.child.wait().doing(&doing)?;
+        let ended = self.child.wait().doing(doing)?;
         match report {
             Some(Report::Ended(status, notes)) => Ok(Exit { status, notes }),
             Some(Report::Failed(failure)) => Err(failure.into()),
@@ -147,7 +147,7 @@ impl Helper {
             return true;
         }
         let asked = *self.asked.get_or_insert_with(|| {
-            drop(self.control.write_all(&[libc::SIGTERM as u8]));
+            drop(self.control.write_all(&[libc::SIGTERM.to_le_bytes()[0]]));
             Instant::now()
         });
         asked.elapsed() > PATIENCE

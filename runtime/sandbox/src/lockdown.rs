@@ -31,8 +31,11 @@ const KEPT: CapabilitySet = CapabilitySet::CHOWN
 /// More than any kernel has.
 const LAST_CAPABILITY: u32 = 63;
 
-/// Name, resource, soft and hard limit of every command; the same on every machine that allows it.
-const LIMITS: &[(&str, Resource, Option<(Option<u64>, Option<u64>)>)] = &[
+/// A soft and a hard limit; `None` is no limit.
+type Limit = (Option<u64>, Option<u64>);
+
+/// Name, resource, and limit of every command; the same on every machine that allows it.
+const LIMITS: &[(&str, Resource, Option<Limit>)] = &[
     ("as", Resource::As, Some((None, None))),
     ("core", Resource::Core, Some((Some(0), Some(0)))),
     ("cpu", Resource::Cpu, Some((None, None))),

@@ -28,7 +28,7 @@ struct Ready {
 pub(crate) fn enter(command: &Command, services: &UnixStream) -> Result<MountPoints, SandboxError> {
     let doing = "prepare the root";
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .doing(&doing)?;
+        .doing(doing)?;
     let scratch = Scratch::new(&command.work, services)?;
     let mut ready = Vec::new();
     for spec in &command.mounts {
@@ -56,7 +56,7 @@ pub(crate) fn enter(command: &Command, services: &UnixStream) -> Result<MountPoi
     }
     if command.readonly_root {
         sys::mount_add(points.root(), u64::from(MountAttrFlags::MOUNT_ATTR_RDONLY.bits()), false)
-            .doing(&doing)?;
+            .doing(doing)?;
     }
     pivot(points.root()).doing("change the root")?;
     Ok(points)

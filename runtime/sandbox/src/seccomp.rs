@@ -35,6 +35,8 @@ const ARCH: u32 = 0xc000_00b7;
 /// The newest call that this table knows (`removexattrat`, Linux 6.13).
 const NEWEST: u32 = 466;
 
+/// The same number everywhere.
+const CLONE3: u32 = 435;
 /// Namespaces: `CLONE_NEW*` without `CLONE_NEWTIME`, which `clone` cannot ask for.
 const CLONE_NEW: u32 = 0x7e02_0000;
 /// Socket families with a bad record: `AF_ALG`, `AF_VSOCK`.
@@ -42,6 +44,36 @@ const NO_FAMILIES: &[u32] = &[38, 40];
 /// Personalities that moby allows, besides `ADDR_NO_RANDOMIZE`, which commands have already.
 const PERSONALITIES: &[u32] = &[0, 0x0008, 0x0002_0000, 0x0002_0008];
 const ADDR_NO_RANDOMIZE: u32 = 0x0004_0000;
+
+/// The calls of one kind of program that are not simply allowed.
+struct Table {
+    refused: Vec<u32>,
+    clone: u32,
+    socket: u32,
+    personality: u32,
+}
+
+fn native() -> Table {
+    Table {
+        refused: REFUSED.iter().chain(REFUSED_HERE).map(|&call| number(call)).chain(REFUSED_NEW).collect(),
+        clone: number(libc::SYS_clone),
+        socket: number(libc::SYS_socket),
+        personality: number(libc::SYS_personality),
+    }
+}
+
+/// The same for 32-bit programs of this processor. Their `socketcall` (102) has its arguments in memory, where a
+/// filter cannot look.
+#[cfg(target_arch = "x86_64")]
+fn foreign() -> (u32, Table) {
+    let table = Table { refused: REFUSED_I386.to_vec(), clone: 120, socket: 359, personality: 136 };
+    (0x4000_0003, table)
+}
+
+/// A call's number as filters see it.
+fn number(call: libc::c_long) -> u32 {
+    u32::try_from(call).unwrap_or(u32::MAX)
+}
 
 /// Refused with `EPERM`.
 const REFUSED: &[libc::c_long] = &[
@@ -115,7 +147,17 @@ const REFUSED_HERE: &[libc::c_long] = &[
 const REFUSED_HERE: &[libc::c_long] = &[];
 
 /// `set_mempolicy_home_node`, `lsm_get_self_attr` and its two neighbours have the same number everywhere.
-const REFUSED_NEW: &[u32] = &[450, 459, 460, 461];
+const REFUSED_NEW: [u32; 4] = [450, 459, 460, 461];
+
+/// What `REFUSED` and its kin are called by 32-bit programs (`asm/unistd_32.h`), and `vm86`, which only they have.
+#[cfg(target_arch = "x86_64")]
+const REFUSED_I386: &[u32] = &[
+    21, 22, 52, 217, 310, 346, 430, 431, 432, 433, 428, 429, 442, 342, // mounts and namespaces
+    286, 287, 288, 357, 336, 374, 425, 426, 427, 338, 253, // keys and other large doors
+    88, 283, 128, 350, 129, 51, 87, 115, 103, 131, 443, 79, 25, 264, 404, 74, 121, 111, 169, // the machine
+    349, 438, 440, 317, 294, 274, 276, 275, 450, 459, 460, 461, // other processes and their memory
+    110, 101, 86, 62, 135, 149, 127, 130, 167, 166, 113, // old ones
+];
 
 /// Offsets in `struct seccomp_data`.
 const NUMBER: u32 = 0;
@@ -127,6 +169,7 @@ const LOAD: u16 = 0x20;
 const JUMP_EQUAL: u16 = 0x15;
 const JUMP_GREATER: u16 = 0x25;
 const JUMP_ANY_BIT: u16 = 0x45;
+const JUMP: u16 = 0x05;
 const AND: u16 = 0x54;
 const RETURN: u16 = 0x06;
 
@@ -152,76 +195,82 @@ impl Filter {
         self.answer(answer);
     }
 
-    /// What is done if the loaded number is this call's; each branch must end in an answer.
-    fn if_call(&mut self, call: libc::c_long, branch: impl FnOnce(&mut Self)) {
+    /// What is done if the loaded value is this; the branch must end in an answer.
+    fn branch(&mut self, value: u32, branch: impl FnOnce(&mut Self)) {
         let mut inner = Self::default();
         branch(&mut inner);
-        let length = u8::try_from(inner.0.len()).unwrap_or(u8::MAX);
-        self.push(JUMP_EQUAL, call as u32, 0, length);
+        self.push(JUMP_EQUAL, value, 1, 0);
+        // A jump of any length: a conditional one reaches 255 instructions.
+        self.push(JUMP, u32::try_from(inner.0.len()).unwrap_or(u32::MAX), 0, 0);
         self.0.append(&mut inner.0);
+    }
+
+    /// Decides over every call of a table.
+    fn calls(&mut self, table: &Table) {
+        const EPERM: Answer = Answer::Errno(libc::EPERM);
+        const ENOSYS: Answer = Answer::Errno(libc::ENOSYS);
+        self.load(NUMBER);
+        // Also all of x32, whose numbers have bit 30 set.
+        self.push(JUMP_GREATER, NEWEST, 0, 1);
+        self.answer(ENOSYS);
+        for &call in &table.refused {
+            self.if_equal(call, EPERM);
+        }
+        // Its flags are in memory, where a filter cannot look: programs fall back to clone.
+        self.if_equal(CLONE3, ENOSYS);
+        self.branch(table.clone, |then| {
+            then.load(FIRST);
+            then.push(JUMP_ANY_BIT, CLONE_NEW, 0, 1);
+            then.answer(EPERM);
+            then.answer(Answer::Allow);
+        });
+        self.branch(table.socket, |then| {
+            then.load(FIRST);
+            for &family in NO_FAMILIES {
+                then.if_equal(family, Answer::Errno(libc::EAFNOSUPPORT));
+            }
+            then.answer(Answer::Allow);
+        });
+        self.branch(table.personality, |then| {
+            then.load(FIRST);
+            then.if_equal(u32::MAX, Answer::Allow);
+            then.push(AND, !ADDR_NO_RANDOMIZE, 0, 0);
+            for &personality in PERSONALITIES {
+                then.if_equal(personality, Answer::Allow);
+            }
+            then.answer(EPERM);
+        });
+        self.answer(Answer::Allow);
     }
 }
 
 /// The filter of a locked-in command.
 pub(crate) fn filter() -> Vec<Instruction> {
-    const EPERM: Answer = Answer::Errno(libc::EPERM);
-    const ENOSYS: Answer = Answer::Errno(libc::ENOSYS);
     let mut filter = Filter::default();
     filter.load(ARCHITECTURE);
-    foreign(&mut filter);
-    filter.load(NUMBER);
-    // Also all of x32, whose numbers have bit 30 set.
-    filter.push(JUMP_GREATER, NEWEST, 0, 1);
-    filter.answer(ENOSYS);
-    for &call in REFUSED.iter().chain(REFUSED_HERE) {
-        filter.if_equal(call as u32, EPERM);
+    filter.branch(ARCH, |then| then.calls(&native()));
+    #[cfg(target_arch = "x86_64")]
+    {
+        let (architecture, table) = foreign();
+        filter.branch(architecture, |then| then.calls(&table));
     }
-    for &call in REFUSED_NEW {
-        filter.if_equal(call, EPERM);
-    }
-    // Its flags are in memory, where a filter cannot look: programs fall back to clone.
-    filter.if_equal(libc::SYS_clone3 as u32, ENOSYS);
-    filter.if_call(libc::SYS_clone, |then| {
-        then.load(FIRST);
-        then.push(JUMP_ANY_BIT, CLONE_NEW, 0, 1);
-        then.answer(EPERM);
-        then.answer(Answer::Allow);
-    });
-    filter.if_call(libc::SYS_socket, |then| {
-        then.load(FIRST);
-        for &family in NO_FAMILIES {
-            then.if_equal(family, Answer::Errno(libc::EAFNOSUPPORT));
-        }
-        then.answer(Answer::Allow);
-    });
-    filter.if_call(libc::SYS_personality, |then| {
-        then.load(FIRST);
-        then.if_equal(u32::MAX, Answer::Allow);
-        then.push(AND, !ADDR_NO_RANDOMIZE, 0, 0);
-        for &personality in PERSONALITIES {
-            then.if_equal(personality, Answer::Allow);
-        }
-        then.answer(EPERM);
-    });
-    filter.answer(Answer::Allow);
+    filter.answer(Answer::Kill);
     filter.0
 }
 
-/// A filter that asks about some calls and allows the others.
+/// A filter that asks about some calls and allows the others, and all of 32-bit programs.
 pub(crate) fn asking(calls: &[libc::c_long]) -> Vec<Instruction> {
     let mut filter = Filter::default();
-    filter.load(NUMBER);
-    for &call in calls {
-        filter.if_equal(call as u32, Answer::Ask);
-    }
+    filter.load(ARCHITECTURE);
+    filter.branch(ARCH, |then| {
+        then.load(NUMBER);
+        for &call in calls {
+            then.if_equal(number(call), Answer::Ask);
+        }
+        then.answer(Answer::Allow);
+    });
     filter.answer(Answer::Allow);
     filter.0
-}
-
-/// What is done with programs for other processors: there is one table, so they do not run.
-fn foreign(filter: &mut Filter) {
-    filter.push(JUMP_EQUAL, ARCH, 1, 0);
-    filter.answer(Answer::Kill);
 }
 
 #[cfg(test)]
@@ -246,6 +295,7 @@ mod tests {
                 }
                 AND => loaded &= value,
                 RETURN => return value,
+                JUMP => at += value as usize,
                 JUMP_EQUAL => at += jump(loaded == value),
                 JUMP_GREATER => at += jump(loaded > value),
                 JUMP_ANY_BIT => at += jump(loaded & value != 0),
@@ -281,15 +331,38 @@ mod tests {
             (467, 0, errno(libc::ENOSYS)),
             (0x4000_0001, 0, errno(libc::ENOSYS)),
         ] {
-            assert_eq!(run(&filter, ARCH, call as u32, first), want.value(), "{call} {first}");
+            assert_eq!(run(&filter, ARCH, u32::try_from(call).unwrap(), first), want.value(), "{call} {first}");
         }
     }
 
     #[test]
     fn every_refused_call_is_refused() {
         let filter = filter();
-        for &call in REFUSED.iter().chain(REFUSED_HERE) {
-            assert_eq!(run(&filter, ARCH, call as u32, 0), Answer::Errno(libc::EPERM).value(), "{call}");
+        for &call in &native().refused {
+            assert_eq!(run(&filter, ARCH, call, 0), Answer::Errno(libc::EPERM).value(), "{call}");
         }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn programs_for_other_processors() {
+        const I386: u32 = 0x4000_0003;
+        const MIPS: u32 = 8;
+        let filter = filter();
+        let errno = |errno| Answer::Errno(errno).value();
+        // A number means another call there: 21 is mount, not access.
+        assert_eq!(run(&filter, I386, 21, 0), errno(libc::EPERM));
+        assert_eq!(run(&filter, ARCH, 21, 0), Answer::Allow.value());
+        assert_eq!(run(&filter, I386, 165, 0), Answer::Allow.value());
+        assert_eq!(run(&filter, I386, 120, libc::CLONE_NEWUSER.unsigned_abs()), errno(libc::EPERM));
+        assert_eq!(run(&filter, I386, 435, 0), errno(libc::ENOSYS));
+        assert_eq!(run(&filter, I386, 359, 38), errno(libc::EAFNOSUPPORT));
+        for &call in REFUSED_I386 {
+            assert_eq!(run(&filter, I386, call, 0), errno(libc::EPERM), "{call}");
+        }
+        assert_eq!(run(&filter, MIPS, 0, 0), Answer::Kill.value());
+        let asking = asking(&[libc::SYS_getuid]);
+        assert_eq!(run(&asking, ARCH, 102, 0), Answer::Ask.value());
+        assert_eq!(run(&asking, I386, 102, 0), Answer::Allow.value());
     }
 }

@@ -153,16 +153,16 @@ fn dev(command: &Command, points: &mut MountPoints, null: &OwnedFd) -> Result<()
     let noexec = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let dev = new_mount("tmpfs", &[("size", "64k"), ("mode", "0755")], noexec)?;
     for (name, to) in LINKS {
-        rustix::fs::symlinkat(*to, &dev, *name).doing(&doing)?;
+        rustix::fs::symlinkat(*to, &dev, *name).doing(doing)?;
     }
     for name in ["pts", "shm", "mqueue"] {
-        create(&dev, name.as_bytes(), Shape::Dir).doing(&doing)?;
+        create(&dev, name.as_bytes(), Shape::Dir).doing(doing)?;
     }
     for (name, _, _) in DEVICES {
-        create(&dev, name.as_bytes(), Shape::File).doing(&doing)?;
+        create(&dev, name.as_bytes(), Shape::File).doing(doing)?;
     }
     attach(&dev, &target, "/dev")?;
-    let place = |name: &str| open_path(&dev, name, OFlags::NOFOLLOW).doing(&doing);
+    let place = |name: &str| open_path(&dev, name, OFlags::NOFOLLOW).doing(doing);
     for &(name, major, minor) in DEVICES {
         let device = if name == "null" {
             clone_mount(null, name)?

@@ -131,9 +131,9 @@ impl Mapper {
     fn fork(uids: &[Range], gids: &[Range]) -> Result<Self, SandboxError> {
         let doing = "start the id mapper";
         let target = std::process::id().to_string();
-        let (go_read, go) = io::pipe().doing(&doing)?;
-        let (answer, answer_write) = io::pipe().doing(&doing)?;
-        match sys::fork_into(UnshareFlags::empty()).doing(&doing)? {
+        let (go_read, go) = io::pipe().doing(doing)?;
+        let (answer, answer_write) = io::pipe().doing(doing)?;
+        match sys::fork_into(UnshareFlags::empty()).doing(doing)? {
             Side::Parent(pid) => Ok(Self { pid, go, answer }),
             Side::Child => {
                 drop((go, answer));

@@ -30,6 +30,8 @@ pub(super) const CALLS: &[libc::c_long] = &[
 
 /// Most groups of a process (`NGROUPS_MAX`).
 const GROUPS: u32 = 65536;
+/// Longer than any chain of shells.
+const DEEPEST: usize = 64;
 /// Processes that are remembered before the dead among them are forgotten.
 const REMEMBERED: usize = 4096;
 
@@ -64,7 +66,8 @@ impl Three {
         let keep = |id: u32, old: u32| if id == u32::MAX { old } else { id };
         let (new_real, new_effective) = (keep(real, before.real), keep(effective, before.effective));
         let may_real = [before.real, before.effective].contains(&new_real);
-        if !privileged && !(may_real && before.has(new_effective)) {
+        let may = may_real && before.has(new_effective);
+        if !privileged && !may {
             return Err(Errno::PERM);
         }
         self.real = new_real;
@@ -133,8 +136,6 @@ impl People {
         if let Some(person) = self.known.get(&tracee.process) {
             return person.clone();
         }
-        /// Longer than any chain of shells.
-        const DEEPEST: usize = 64;
         let mut parent = tracee.parent;
         for _ in 0..DEEPEST {
             if let Some(person) = self.known.get(&parent) {
@@ -189,7 +190,7 @@ impl Person {
             }
             tracee.put(address, &self.groups)?;
         }
-        Ok(count as i64)
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
 }
 

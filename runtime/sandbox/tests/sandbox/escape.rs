@@ -8,6 +8,7 @@ use crate::{Test, probe};
 pub(crate) const TESTS: &[Test] = &[
     ("refused", refused),
     ("calls", calls),
+    ("calls_of_32_bit_programs", calls_of_32_bit_programs),
     ("cve_2019_5736_the_program_cannot_be_reached", cve_2019_5736_the_program_cannot_be_reached),
     ("cve_2026_41579_dev_is_a_link", cve_2026_41579_dev_is_a_link),
     ("cve_2024_21626_no_descriptor_leads_out", cve_2024_21626_no_descriptor_leads_out),
@@ -69,6 +70,52 @@ fn calls(bed: &Bed) {
         "openat2 works".to_owned(),
     ];
     assert_eq!(outcome.stdout.lines().collect::<Vec<_>>(), want, "{}", outcome.stderr);
+}
+
+/// A program for i386: makes one call without arguments, and exits with its error number.
+fn tiny_i386(call: u8) -> Vec<u8> {
+    const BASE: u32 = 0x1_0000;
+    let code = [
+        0xb8, call, 0, 0, 0, // mov eax, call
+        0x31, 0xdb, 0x31, 0xc9, 0x31, 0xd2, // xor ebx, ecx, edx
+        0xcd, 0x80, // int 0x80
+        0xf7, 0xd8, // neg eax
+        0x89, 0xc3, // mov ebx, eax
+        0xb8, 1, 0, 0, 0, // mov eax, exit
+        0xcd, 0x80,
+    ];
+    let size = 84 + u32::try_from(code.len()).unwrap();
+    let mut file = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x03\0\x01\0\0\0".to_vec();
+    for word in [BASE + 84, 52, 0, 0] {
+        file.extend_from_slice(&word.to_le_bytes());
+    }
+    for half in [52u16, 32, 1, 0, 0, 0] {
+        file.extend_from_slice(&half.to_le_bytes());
+    }
+    for word in [1, 0, BASE, BASE, size, size, 5, 0x1000] {
+        file.extend_from_slice(&word.to_le_bytes());
+    }
+    file.extend_from_slice(&code);
+    file
+}
+
+fn calls_of_32_bit_programs(bed: &Bed) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let layer = bed.fresh();
+    // getpid: its number comes back negated; mount is refused.
+    for (name, call) in [("getpid", 20), ("mount", 21)] {
+        let file = layer.path().join(name);
+        fs_err::write(&file, tiny_i386(call)).unwrap();
+        fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    if std::process::Command::new(layer.path().join("getpid")).status().is_err() {
+        eprintln!("SKIPPED: this kernel runs no 32-bit programs");
+        return;
+    }
+    let mut command = Bed::shell("/getpid; echo $(( 256 - $? )); /mount; echo $?");
+    command.lower = vec![layer.path().to_path_buf()];
+    let outcome = bed.run_command(command);
+    assert_eq!(outcome.stdout, "3\n1\n", "{}", outcome.stderr);
 }
 
 /// Numbers of errors, as the kernel gives them.

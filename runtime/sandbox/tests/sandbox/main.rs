@@ -3,6 +3,13 @@
 //! Started by root, all tests run three times: as root, in a user namespace with a range of ids, and as a user without
 //! one. Started by a user, they run once. Arguments: a part of the names of the tests to run.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "all of it is a test, which is not seen where tests have a main of their own"
+)]
+
 mod bed;
 mod clean;
 mod escape;

@@ -49,8 +49,8 @@ pub(crate) fn run_attached(dir: &Path, attach: Attach) -> ExitCode {
     let command = Command { attach, lower: vec![dir.join("root")], upper, work, ..Bed::shell(script) };
     match imgc_sandbox::run(&command, &mut |_, _| {}, &imgc_sandbox::interrupt::cancel()) {
         Ok(exit) => match exit.status {
-            Status::Code(code) => ExitCode::from(code as u8),
-            Status::Signal(signal) => ExitCode::from(128 + signal as u8),
+            Status::Code(code) => ExitCode::from(u8::try_from(code).unwrap()),
+            Status::Signal(signal) => ExitCode::from(128 + u8::try_from(signal).unwrap()),
         },
         Err(error) => {
             eprintln!("{error}");
