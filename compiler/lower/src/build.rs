@@ -10,7 +10,7 @@ use imgc_graph::{NodeId, Origin, Unpack, World};
 use imgc_syntax::expand::Lexer;
 
 use crate::code::{BOUND, Diagnostics};
-use crate::env::Env;
+use crate::env::{Env, Ordered};
 use crate::nodes::{self, Input, Nodes};
 use crate::options::Options;
 use crate::plan::{Planned, image_error};
@@ -220,8 +220,9 @@ fn empty(root: NodeId, platform: &Platform) -> State {
         platform: platform.clone(),
         image_platform: platform.clone(),
         config: ContainerConfig::default(),
+        own_env: Env::default(),
         env: Env::default(),
-        args: Vec::new(),
+        args: Ordered::default(),
         cwd: ImagePath::root(),
         author: None,
         base: None,

@@ -10,22 +10,50 @@ use imgc_syntax::expand::{ExpandError, Expansion, Lexer, Reason, Variables};
 
 use crate::code::EXPANSION;
 
-/// Variables in the order of their first definition.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Env {
-    list: Vec<(String, String)>,
+/// Names with values, in the order of their first definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ordered<V> {
+    list: Vec<(String, V)>,
     places: BTreeMap<String, usize>,
 }
 
-impl Env {
-    /// Sets a variable: in place if it exists, else at the end.
-    pub(crate) fn set(&mut self, name: &str, value: &str) {
+impl<V> Default for Ordered<V> {
+    fn default() -> Self {
+        Self { list: Vec::new(), places: BTreeMap::new() }
+    }
+}
+
+impl<V> Ordered<V> {
+    /// Sets a value: in place if the name exists, else at the end.
+    pub(crate) fn put(&mut self, name: &str, value: V) {
         if let Some(&place) = self.places.get(name) {
-            value.clone_into(&mut self.list[place].1);
+            self.list[place].1 = value;
         } else {
             self.places.insert(name.to_owned(), self.list.len());
-            self.list.push((name.to_owned(), value.to_owned()));
+            self.list.push((name.to_owned(), value));
         }
+    }
+
+    pub(crate) fn pairs(&self) -> &[(String, V)] {
+        &self.list
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// Variables.
+pub(crate) type Env = Ordered<String>;
+
+impl Ordered<String> {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.put(name, value.to_owned());
+    }
+
+    /// As `NAME=value` entries.
+    pub(crate) fn entries(&self) -> Vec<String> {
+        self.list.iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
     /// Reads `NAME=value` entries.
@@ -42,17 +70,9 @@ impl Env {
         self.places.get(name).map(|&place| self.list[place].1.as_str())
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(|(name, _)| name.as_str())
-    }
-
     /// How many bytes names and values take together.
     pub(crate) fn bytes(&self) -> usize {
         self.list.iter().map(|(name, value)| name.len() + value.len() + 2).sum()
-    }
-
-    pub(crate) fn pairs(&self) -> &[(String, String)] {
-        &self.list
     }
 }
 

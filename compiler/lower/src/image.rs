@@ -32,21 +32,21 @@ pub(crate) fn is_index(options: &Options, platforms: &[Platform]) -> bool {
 
 /// Adds the image of a stage.
 pub(crate) fn add(nodes: &mut Nodes, state: State, platform: &Platform, options: &Options) -> NodeId {
-    let mut config = state.config;
-    config.labels.extend(options.labels.clone());
     // Asked for by name, the platform is what was asked for; else it is the base's.
-    let platform = if options.platforms.is_empty() { state.image_platform } else { platform.clone() };
-    let op = ImageOp {
+    let platform = if options.platforms.is_empty() { state.image_platform.clone() } else { platform.clone() };
+    let root = state.root;
+    let mut op = ImageOp {
         platform: platform.clone(),
-        config,
-        author: state.author,
-        base_history: state.base_history,
-        history: state.history,
+        author: state.author.clone(),
+        base_history: state.base_history.clone(),
+        history: state.history.clone(),
         annotations: options.annotations.clone(),
-        base: state.base,
+        base: state.base.clone(),
+        config: state.into_config(),
     };
+    op.config.labels.extend(options.labels.clone());
     let origin = Origin { step: String::new(), title: format!("image {platform}"), span: None };
-    nodes.graph.add(Node { op: Op::Image(Box::new(op)), platform, origin }, &[state.root])
+    nodes.graph.add(Node { op: Op::Image(Box::new(op)), platform, origin }, &[root])
 }
 
 /// Names the target.

@@ -1,7 +1,7 @@
 //! AST to graph: stages, arguments, environment, heredocs, names.
 //!
 //! [`lower`] makes one graph of a parsed Dockerfile, for one or several platforms. It opens nothing: what it must know
-//! of images and contexts it asks a [`World`](imgc_graph::World). All independent errors are reported at once.
+//! of images and contexts it asks a [`World`]. All independent errors are reported at once.
 //!
 //! | module | what it does |
 //! |---|---|

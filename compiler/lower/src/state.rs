@@ -5,7 +5,7 @@ use imgc_base::path::ImagePath;
 use imgc_base::{Platform, Reference};
 use imgc_graph::{NodeId, PlannedHistory};
 
-use crate::env::Env;
+use crate::env::{Env, Ordered};
 
 /// Where commands are looked for if nothing else is said.
 pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -19,12 +19,14 @@ pub(crate) struct State {
     pub(crate) platform: Platform,
     /// The platform that the config of its base states.
     pub(crate) image_platform: Platform,
-    /// How containers would run.
+    /// How containers would run, but for the environment.
     pub(crate) config: ContainerConfig,
+    /// The config's environment.
+    pub(crate) own_env: Env,
     /// What commands and words see: the config's environment and the arguments.
     pub(crate) env: Env,
-    /// The arguments declared so far, in order; a name may come twice.
-    pub(crate) args: Vec<(String, Option<String>)>,
+    /// The arguments declared so far.
+    pub(crate) args: Ordered<Option<String>>,
     /// The working directory.
     pub(crate) cwd: ImagePath,
     /// `MAINTAINER`.
@@ -72,8 +74,7 @@ impl State {
         child.config.on_build.clear();
         child.own_cmd = false;
         // What the config says wins over arguments of the same name again.
-        for entry in &child.config.env {
-            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
+        for (name, value) in child.own_env.pairs() {
             child.env.set(name, value);
         }
         child
@@ -82,25 +83,25 @@ impl State {
     /// About how many bytes a copy of this takes.
     pub(crate) fn weight(&self) -> usize {
         let history: usize = self.history.iter().map(|entry| entry.created_by.len() + 64).sum();
-        history
-            + 2 * self.env.bytes()
-            + self
-                .args
-                .iter()
-                .map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len))
-                .sum::<usize>()
+        history + 3 * self.env.bytes()
     }
 
-    /// Reads environment, user and directory from the config, as a stage does at its start.
+    /// Reads environment and directory from the config, as a stage does at its start.
     pub(crate) fn settle(&mut self) {
-        if self.config.env("PATH").is_none() && self.platform.os != "windows" {
-            self.config.env.push(format!("PATH={DEFAULT_PATH}"));
+        self.own_env = Env::from_entries(&std::mem::take(&mut self.config.env));
+        if self.own_env.get("PATH").is_none() && self.platform.os != "windows" {
+            self.own_env.set("PATH", DEFAULT_PATH);
         }
-        self.env = Env::from_entries(&self.config.env);
+        self.env = self.own_env.clone();
         // A path that no image can hold is not the user's doing; the root is always there.
         self.cwd = ImagePath::clean(&self.config.working_dir).unwrap_or_default();
         if !self.config.working_dir.is_empty() {
             self.config.working_dir = self.cwd.to_absolute();
         }
+    }
+
+    /// The config, whole.
+    pub(crate) fn into_config(self) -> ContainerConfig {
+        ContainerConfig { env: self.own_env.entries(), ..self.config }
     }
 }

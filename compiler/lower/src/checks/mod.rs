@@ -4,7 +4,7 @@
 //! (`# check=skip=A,B;error=true;experimental=C`), or the build argument `BUILDKIT_DOCKERFILE_CHECK` in its place, turns
 //! rules off and on; a comment `# check=skip=A` directly above one instruction counts for it alone.
 //!
-//! Rules see a [`model::Model`]: the file with its variables followed, as far as that goes without a build. What a
+//! Rules see a `Model`: the file with its variables followed, as far as that goes without a build. What a
 //! base image sets is known if there is a [`World`] to ask.
 
 mod config;

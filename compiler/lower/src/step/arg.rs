@@ -38,7 +38,7 @@ pub(super) fn lower(builder: &mut Builder<'_, '_>, state: &mut State, list: &[Ar
             Some(value) => format!("{name}={value}"),
             None => name.clone(),
         });
-        state.args.push((name.clone(), value));
+        state.args.put(name, value);
     }
     state.note(format!("ARG {}", shown.join(" ")));
     if errors.is_empty() { Ok(()) } else { Err(errors) }

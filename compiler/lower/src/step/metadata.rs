@@ -61,7 +61,7 @@ pub(super) fn env(builder: &mut Builder<'_, '_>, state: &mut State, pairs: &Pair
     };
     for (name, value) in &done {
         state.env.set(name, value);
-        state.config.set_env(name, value);
+        state.own_env.set(name, value);
     }
     state.note(shown("ENV", &done));
     Ok(())

@@ -1,7 +1,5 @@
 //! `RUN`
 
-use std::collections::BTreeMap;
-
 use imgc_base::Diagnostic;
 use imgc_graph::{Exec, Network, NodeId, Op, Security};
 use imgc_syntax::dockerfile::ast::{Command, Heredoc, Run};
@@ -77,20 +75,12 @@ pub(super) fn lower(
 
 /// `RUN |2 A=1 B=2 /bin/sh -c make # buildkit`: the arguments so far, each once, in the order of declaration.
 fn history(state: &State, args: &[String]) -> String {
-    let mut shown: Vec<(&str, &str)> = Vec::new();
-    let mut places = BTreeMap::new();
-    for (name, value) in &state.args {
-        let value = state.env.get(name).or(value.as_deref()).unwrap_or_default();
-        let place = *places.entry(name).or_insert(shown.len());
-        match shown.get_mut(place) {
-            Some(known) => known.1 = value,
-            None => shown.push((name, value)),
-        }
-    }
     let mut text = "RUN ".to_owned();
-    if !shown.is_empty() {
-        append(&mut text, format_args!("|{} ", shown.len()));
-        for (name, value) in shown {
+    let declared = state.args.pairs();
+    if !declared.is_empty() {
+        append(&mut text, format_args!("|{} ", declared.len()));
+        for (name, value) in declared {
+            let value = state.env.get(name).or(value.as_deref()).unwrap_or_default();
             append(&mut text, format_args!("{name}={value} "));
         }
     }
