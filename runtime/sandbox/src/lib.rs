@@ -50,5 +50,5 @@ pub use error::SandboxError;
 pub use helper::{helper, is_helper};
 pub use imgc_base::event::Stream;
 pub use launch::run;
-pub use probe::{Capabilities, Probe, capabilities};
+pub use probe::{Capabilities, Probe, capabilities, trial};
 pub use userns::{Isolation, enter_user_namespace};

@@ -1,5 +1,12 @@
 //! What this machine can do, found out by trying.
 
+use std::path::Path;
+
+use imgc_base::cancel::Cancel;
+
+use crate::command::{Command, Status};
+use crate::error::SandboxError;
+
 /// One ability of the machine.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Probe {
@@ -44,6 +51,21 @@ pub fn capabilities() -> Capabilities {
     let overlay = filesystems.lines().any(|line| line.split_whitespace().last() == Some("overlay"));
     add("overlay", overlay, if overlay { String::new() } else { "not loaded".to_owned() });
     Capabilities { probes }
+}
+
+/// Builds a sandbox in an empty directory and takes it down again; the error is what this machine lacks.
+pub fn trial(dir: &Path) -> Result<(), SandboxError> {
+    let (upper, work) = (dir.join("upper"), dir.join("work"));
+    for dir in [&upper, &work] {
+        fs_err::create_dir(dir).map_err(SandboxError::system("make a directory to try a sandbox in"))?;
+    }
+    // Everything is in place when the program is looked for and not found.
+    let args = vec!["/no-such-program".to_owned()];
+    let command = Command { args, upper, work, ..Command::default() };
+    match crate::run(&command, &mut |_, _| {}, &Cancel::new())?.status {
+        Status::Code(127) => Ok(()),
+        other => Err(SandboxError::Helper(format!("a trial ended as {other:?}"))),
+    }
 }
 
 fn kernel_at_least(release: &str, major: u32, minor: u32) -> bool {

@@ -110,10 +110,36 @@ fn sys_dir(command: &Command, points: &mut MountPoints) -> Result<(), SandboxErr
     };
     let Some(mount) = mount else { return Ok(()) };
     attach(&mount, &target, "/sys")?;
-    // The machine's cgroups say how it is divided; none of it is the command's.
-    if let Ok(cgroup) = open_path(&mount, "fs/cgroup", OFlags::DIRECTORY) {
-        attach(empty_dir()?, cgroup, "/sys/fs/cgroup")?;
+    // What is mounted below it (cgroups, debugging, security modules) is the machine's business.
+    let mut empty: Option<OwnedFd> = None;
+    for name in below_sys() {
+        let Ok(there) = open_path(&mount, name.as_str(), OFlags::NOFOLLOW) else { continue };
+        hide_dir(&mut empty, there, &format!("/sys/{name}"))?;
     }
+    Ok(())
+}
+
+/// Where things may be mounted below `/sys`: always the cgroups, and what this machine has, outermost only.
+fn below_sys() -> Vec<String> {
+    let table = fs_err::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounted = table.lines().filter_map(|line| line.split(' ').nth(4)?.strip_prefix("/sys/"));
+    let mut all: Vec<String> = mounted.map(str::to_owned).collect();
+    all.push("fs/cgroup".to_owned());
+    all.sort();
+    all.dedup_by(|later, earlier| {
+        later.strip_prefix(earlier.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    });
+    all
+}
+
+/// Puts an empty directory over one; the first serves for all that follow.
+fn hide_dir(first: &mut Option<OwnedFd>, there: OwnedFd, name: &str) -> Result<(), SandboxError> {
+    let mount = match first {
+        Some(first) => clone_mount(first, name)?,
+        None => empty_dir()?,
+    };
+    attach(&mount, there, name)?;
+    first.get_or_insert(mount);
     Ok(())
 }
 
@@ -208,13 +234,7 @@ fn mask(points: &MountPoints, null: &OwnedFd) -> Result<(), SandboxError> {
             attach(clone_mount(null, &name)?, there, &name)?;
             continue;
         }
-        // One empty directory serves for all.
-        let mount = match &empty {
-            Some(first) => clone_mount(first, &name)?,
-            None => empty_dir()?,
-        };
-        attach(&mount, there, &name)?;
-        empty.get_or_insert(mount);
+        hide_dir(&mut empty, there, &name)?;
     }
     Ok(())
 }
@@ -283,6 +303,10 @@ pub(crate) fn put_file(
         rest = &rest[rustix::io::write(&fd, rest)?..];
     }
     let (uid, gid) = (rustix::fs::Uid::from_raw(owner.0), rustix::fs::Gid::from_raw(owner.1));
-    rustix::fs::fchown(&fd, Some(uid), Some(gid))?;
+    match rustix::fs::fchown(&fd, Some(uid), Some(gid)) {
+        // With one id everybody inside is its owner already.
+        Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+        Err(error) => return Err(error),
+    }
     rustix::fs::fchmod(&fd, Mode::from_raw_mode(mode & 0o7777))
 }

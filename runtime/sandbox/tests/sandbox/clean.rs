@@ -16,6 +16,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("kill_9_ends_everything", kill_9_ends_everything),
     ("no_mounts_are_left", no_mounts_are_left),
     ("steps_at_once", steps_at_once),
+    ("a_trial", a_trial),
 ];
 
 /// This program, running a step until it is killed.
@@ -105,6 +106,14 @@ fn no_mounts_are_left(bed: &Bed) {
         let hostname = rustix::system::uname();
         assert_ne!(hostname.nodename().to_bytes(), b"buildkitsandbox");
     }
+}
+
+fn a_trial(bed: &Bed) {
+    let dir = bed.fresh();
+    imgc_sandbox::trial(dir.path()).unwrap();
+    let probes = imgc_sandbox::capabilities().probes;
+    let works = |name: &str| probes.iter().any(|probe| probe.name == name && probe.works);
+    assert!(works("Linux 5.12") && works("user namespaces") && works("overlay"), "{probes:?}");
 }
 
 fn steps_at_once(bed: &Bed) {

@@ -135,13 +135,19 @@ fn network_none_has_loopback_alone(bed: &Bed) {
 }
 
 fn network_host_is_the_machines(bed: &Bed) {
-    let mut command = Bed::shell("tail -n +3 /proc/net/dev | cut -d: -f1; echo --; cat /etc/resolv.conf");
+    let mut command = Bed::shell(
+        "tail -n +3 /proc/net/dev | cut -d: -f1; echo --; cat /etc/resolv.conf; \
+         ls /sys/fs/cgroup /sys/kernel/debug /sys/kernel/tracing 2>/dev/null | grep -v : | grep . >&2; \
+         (echo x > /sys/kernel/profiling) 2>/dev/null && echo written >&2; grep -c sysfs /proc/mounts >&2",
+    );
     command.network = Network::Host;
     let outcome = bed.run_command(command);
     let (devices, resolver) = outcome.stdout.split_once("--\n").unwrap();
     let own = fs_err::read_to_string("/proc/net/dev").unwrap();
     let own: Vec<&str> = own.lines().skip(2).filter_map(|line| line.split(':').next()).collect();
     assert_eq!(devices.lines().collect::<Vec<_>>(), own);
+    // The machine's `/sys`, read-only, and nothing that is mounted in it.
+    assert_eq!(outcome.stderr, "1\n");
     assert_eq!(resolver, fs_err::read_to_string("/etc/resolv.conf").unwrap_or_default());
     assert_eq!(outcome.changes(), ["dir etc"; 0]);
 }
