@@ -29,6 +29,11 @@ pub struct Meta {
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+impl Meta {
+    /// Of a directory that a layer implies by what is in it, but has no entry for.
+    pub const IMPLIED_DIR: Self = Self { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: Vec::new() };
+}
+
 /// What a path is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {

@@ -12,6 +12,7 @@
 //! | [`flatten`] | what layers flatten to, as one digest: the certificate |
 //! | [`unpack`] | a layer's tar to an index, and to a directory for overlay mounts |
 //! | [`scan`] | an overlay upper directory to entries |
+//! | [`implied`] | directories that a layer implies but does not hold |
 //! | [`ownership`] | owners that this user may not set, kept beside the file |
 //! | [`compress`] | gzip and zstd, the same bytes for any number of threads |
 //! | [`decompress`] | archives from outside: gzip, bzip2, xz, zstd |
@@ -34,6 +35,7 @@ pub mod docker_archive;
 pub mod entry;
 pub mod error;
 pub mod flatten;
+pub mod implied;
 pub mod index;
 pub mod layout;
 pub mod limits;
@@ -41,6 +43,7 @@ pub mod manifest;
 pub mod merge;
 pub mod output;
 pub mod ownership;
+mod pyc;
 pub mod rooted;
 pub mod scan;
 mod scratch;

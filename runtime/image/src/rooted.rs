@@ -89,6 +89,25 @@ impl Root {
         Ok(fd.into())
     }
 
+    /// Opens a regular file to change some bytes of it, without following any link.
+    pub(crate) fn file_to_patch(&self, path: &ImagePath) -> Result<std::fs::File, ImageError> {
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let open = || self.openat2(path, flags, Mode::empty(), STRICT);
+        match open() {
+            // A read-only file of a user who is not privileged.
+            Err(rustix::io::Errno::ACCESS) => {
+                let file = self.file(path)?;
+                let stat = rustix::fs::fstat(&file).map_err(ImageError::at("stat", path))?;
+                let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+                rustix::fs::fchmod(&file, mode | Mode::WUSR).map_err(ImageError::at("open", path))?;
+                let opened = open().map_err(ImageError::at("open", path));
+                rustix::fs::fchmod(&file, mode).map_err(ImageError::at("open", path))?;
+                Ok(opened?.into())
+            }
+            other => Ok(other.map_err(ImageError::at("open", path))?.into()),
+        }
+    }
+
     /// Resolves links in all parts and the last one, as a process whose root this is, and says what stands there.
     pub fn stat_resolved(&self, path: &ImagePath) -> io::Result<Stat> {
         let fd = self.openat2(path, OFlags::PATH, Mode::empty(), IN_ROOT)?;

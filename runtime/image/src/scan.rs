@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, FileType, Stat};
 use crate::entry::{Entry, Kind, Meta};
 use crate::error::ImageError;
 use crate::index::LayerIndex;
+use crate::pyc;
 use crate::rooted::{Root, meta_of, read_xattrs, set_time_at};
 use crate::tar_write::LayerWriter;
 use crate::tree::Tree;
@@ -41,9 +42,11 @@ impl StepClock {
 
 /// Finds what an upper directory changed, and sets canonical times on disk. Files have no digest yet.
 pub fn changes(upper: &Root, below: &Tree, clock: StepClock) -> Result<Vec<Entry>, ImageError> {
-    let mut walk = Walk { upper, below, clock, found: Vec::new() };
+    let mut walk = Walk { upper, below, clock, found: Vec::new(), moved: BTreeMap::new() };
     walk.directory(&ImagePath::root())?;
-    let mut found = walk.found;
+    let Walk { mut found, moved, .. } = walk;
+    let files = found.iter().filter(|changed| matches!(changed.entry.kind, Kind::File { .. }));
+    pyc::follow(upper, files.map(|changed| (&changed.entry.path, changed.entry.meta.mtime)), &moved)?;
     found.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
     name_links(&mut found);
     Ok(drop_unchanged(found, below))
@@ -54,6 +57,8 @@ struct Walk<'a> {
     below: &'a Tree,
     clock: StepClock,
     found: Vec<Changed>,
+    /// Python sources whose time changed: the old and the new one.
+    moved: BTreeMap<ImagePath, (i64, i64)>,
 }
 
 struct Changed {
@@ -73,6 +78,9 @@ impl Walk<'_> {
             let Some(changed) = self.classify(&path, &stat)? else { continue };
             let (time, was) = (changed.entry.meta.mtime, (stat.st_mtime, stat.st_mtime_nsec));
             let whiteout = changed.entry.kind == Kind::Whiteout;
+            if item.name.ends_with(b".py") && stat.st_mtime != time && !is_dir && !whiteout {
+                self.moved.insert(path.clone(), (stat.st_mtime, time));
+            }
             self.found.push(changed);
             if is_dir {
                 self.directory(&path)?;
@@ -92,7 +100,7 @@ impl Walk<'_> {
         let kind = match FileType::from_raw_mode(stat.st_mode) {
             FileType::CharacterDevice if (major, minor) == (0, 0) => {
                 // Overlayfs also records the removal of what only a mount point's stand-in had.
-                if self.below.get(path).is_none() {
+                if self.below.get(path).is_none() && self.below.below(path).is_empty() {
                     return Ok(None);
                 }
                 group = None;
@@ -137,8 +145,7 @@ impl Walk<'_> {
     }
 
     fn hides_something(&self, path: &ImagePath) -> bool {
-        self.below.get(path).is_some_and(|found| found.entry.kind.is_dir())
-            && !self.below.below(path).is_empty()
+        !self.below.below(path).is_empty()
     }
 }
 
@@ -164,9 +171,10 @@ fn drop_unchanged(found: Vec<Changed>, below: &Tree) -> Vec<Entry> {
     for changed in found.into_iter().rev() {
         let entry = changed.entry;
         let same = entry.kind == Kind::Dir { opaque: false }
-            && below
-                .get(&entry.path)
-                .is_some_and(|old| old.entry.kind.is_dir() && old.entry.meta == entry.meta);
+            && match below.get(&entry.path) {
+                Some(old) => old.entry.kind.is_dir() && old.entry.meta == entry.meta,
+                None => entry.meta == Meta::IMPLIED_DIR && !below.below(&entry.path).is_empty(),
+            };
         // Entries under a directory follow it at once or behind neighbours such as `a-b`; those are rare, so the
         // search over what was kept is short.
         let has_change = || {
@@ -239,6 +247,7 @@ mod tests {
     use std::sync::Arc;
 
     use imgc_base::digest::DiffId;
+    use rustix::fs::Mode;
 
     use super::*;
     use crate::tree::Layer;
@@ -287,6 +296,42 @@ mod tests {
         let (index, _) = scan(dir.path(), &below);
         let paths: Vec<_> = index.entries().iter().map(|e| e.path.to_absolute()).collect();
         assert_eq!(paths, ["/touched", "/touched/f"]);
+    }
+
+    /// The time in a compiled file's header moves with its source, in the layer and on disk, and nothing else does.
+    #[test]
+    fn compiled_python_follows_its_source() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::create_dir(dir.path().join("__pycache__")).unwrap();
+        fs_err::write(dir.path().join("m.py"), "x = 1").unwrap();
+        let stat = fs_err::metadata(dir.path().join("m.py")).unwrap();
+        let compiled = |time: u32| [3495, 0, time, 5].map(u32::to_le_bytes).concat();
+        let path = dir.path().join("__pycache__/m.cpython-311.pyc");
+        let now = std::os::unix::fs::MetadataExt::mtime(&stat);
+        fs_err::write(&path, compiled((now & 0xffff_ffff) as u32)).unwrap();
+        let (index, tar) = scan(dir.path(), &Tree::default());
+        assert_eq!(fs_err::read(&path).unwrap(), compiled(500));
+        let entry = &index.entries()[1];
+        assert_eq!(entry.kind, Kind::File { size: 16, digest: FileDigest::of(&compiled(500)) });
+        assert_eq!(scan(dir.path(), &Tree::default()).1, tar, "on disk as in the layer");
+    }
+
+    /// A foreign layer may hold what is in a directory without the directory: removing it is a change all the same.
+    #[test]
+    fn implied_directories_can_be_removed() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED: a whiteout is a device, which needs root");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["implied", "nothing"] {
+            let path = dir.path().join(name);
+            rustix::fs::mknodat(rustix::fs::CWD, path, FileType::CharacterDevice, Mode::empty(), 0).unwrap();
+        }
+        let below = Tree::new(vec![crate::testing::layer(&["f implied/x 1"])]);
+        let (index, _) = scan(dir.path(), &below);
+        let paths: Vec<_> = index.entries().iter().map(|e| (e.path.to_absolute(), e.kind.clone())).collect();
+        assert_eq!(paths, [("/implied".to_owned(), Kind::Whiteout)]);
     }
 
     #[test]

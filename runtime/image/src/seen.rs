@@ -16,8 +16,6 @@ use crate::limits;
 use crate::tar_read::{Member, MemberKind};
 use crate::tar_write::{OPAQUE, WHITEOUT};
 
-/// Mode of directories that the archive implies but does not hold.
-const IMPLIED_DIR: Meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: Vec::new() };
 /// Mode of every symbolic link on Linux, whatever an archive says.
 const LINK_MODE: u32 = 0o777;
 
@@ -45,7 +43,7 @@ impl Seen {
             }
             let meta = match self.entries.get(&dir) {
                 Some(entry) if entry.kind.is_dir() => entry.meta.clone(),
-                _ => IMPLIED_DIR,
+                _ => Meta::IMPLIED_DIR,
             };
             return Ok(Some(Entry { path: dir, kind: Kind::Dir { opaque: true }, meta }));
         }
@@ -153,7 +151,7 @@ impl Seen {
     pub(crate) fn implied(&self, path: &ImagePath) -> Vec<Entry> {
         path.ancestors()
             .filter(|above| self.entries.get(above).is_some_and(|old| !old.kind.is_dir()))
-            .map(|path| Entry { path, kind: Kind::Dir { opaque: true }, meta: IMPLIED_DIR })
+            .map(|path| Entry { path, kind: Kind::Dir { opaque: true }, meta: Meta::IMPLIED_DIR })
             .collect()
     }
 

@@ -17,7 +17,7 @@ use crate::index::LayerIndex;
 use crate::rooted::{Root, make_node, set_meta, set_time_at};
 use crate::seen::Seen;
 use crate::tar_read::TarReader;
-use crate::{ownership, scratch};
+use crate::{implied, ownership, scratch};
 
 /// Marks a directory that hides lower layers, for mounts with `userxattr`.
 const OVERLAY_OPAQUE: &str = "user.overlay.opaque";
@@ -148,6 +148,12 @@ impl TreeWriter {
             let name = entry.path.name().unwrap_or_default();
             let dir = self.parent(&entry.path)?;
             set_time_at(dir, name, entry.meta.mtime).map_err(ImageError::at("set time of", &entry.path))?;
+        }
+        for path in implied::of_layer(index).iter().rev() {
+            let name = path.name().unwrap_or_default();
+            let time = Meta::IMPLIED_DIR.mtime;
+            let dir = self.parent(path)?;
+            set_time_at(dir, name, time).map_err(ImageError::at("set time of", path))?;
         }
         Ok(())
     }
