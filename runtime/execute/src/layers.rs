@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use imgc_base::digest::{DiffId, Hasher};
 use imgc_image::compress::Compressor;
+use imgc_image::digester::Digester;
 use imgc_image::{Compression, Layer, LayerIndex};
 use imgc_store::{BlobWriter, Store};
 
@@ -14,7 +14,7 @@ use crate::error::ExecuteError;
 #[derive(Debug)]
 pub struct LayerSink<'a> {
     store: &'a Store,
-    hasher: Hasher,
+    digester: Digester,
     blob: Option<(Compression, Compressor<BlobWriter>)>,
 }
 
@@ -29,12 +29,12 @@ impl<'a> LayerSink<'a> {
             }
             None => None,
         };
-        Ok(Self { store, hasher: Hasher::new(), blob })
+        Ok(Self { store, digester: Digester::new(), blob })
     }
 
     /// Stores what was written, under its digests.
     pub fn finish(self, index: LayerIndex) -> Result<Layer, ExecuteError> {
-        let diff_id = DiffId::finish(self.hasher);
+        let diff_id = self.digester.finish().map_err(ExecuteError::io("hash a layer"))?;
         if let Some((compression, compressor)) = self.blob {
             let writer = compressor.finish().map_err(ExecuteError::io("write a layer"))?;
             let (digest, size) = writer.commit(None)?;
@@ -47,7 +47,7 @@ impl<'a> LayerSink<'a> {
 
 impl Write for LayerSink<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.hasher.update(buf);
+        self.digester.write_all(buf)?;
         if let Some((_, compressor)) = &mut self.blob {
             compressor.write_all(buf)?;
         }

@@ -162,6 +162,7 @@ fn execute(
         ..Command::default()
     };
     let upper_root = Dir::open(&upper).map_err(ExecuteError::io("open a work directory"))?;
+    imgc_image::implied::prepare(&root.tree, &upper_root)?;
     // The file system's own clock says when the step began.
     let begin = upper_root
         .stat(&imgc_base::ImagePath::root())?
