@@ -1,6 +1,6 @@
 //! Collecting: removes what nobody needs, the least recently used first.
 //!
-//! 1. Take `locks/gc` exclusively: no process can begin to use anything (see `session`).
+//! 1. Look at everything; take `locks/gc` exclusively: now no process can begin to use anything (see `session`).
 //! 2. Mark what images and the leases of living processes lead to.
 //! 3. Choose among the rest by the policy; remove steps first, then maps, indexes and trees, then blobs, so that a crash
 //!    in between leaves nothing that refers to what is gone without being seen as absent.
@@ -93,11 +93,14 @@ impl Store {
         self.check_writable()?;
         let gate_path = self.layout().lock("gc");
         let gate = lock::open(&gate_path)?;
+        remove_dead(&self.layout().at("tmp"))?;
+        // Looking takes long and needs no lock: what comes later is not touched, what begins to be used is in a lease.
+        let inventory = self.inventory()?;
         // Other threads of this process wait here before they use anything that their lease has no room for.
         let mut without_lease = locked(&self.inner.without_lease);
         without_lease.let_in();
         lock::wait(&gate, &gate_path, Mode::Exclusive, &self.cancel)?;
-        let collected = self.collect(policy, &without_lease.held);
+        let collected = self.collect(policy, &inventory, &without_lease.held);
         lock::release(&gate, &gate_path)?;
         if !without_lease.held.is_empty() {
             without_lease.keep_out(self.layout())?;
@@ -115,12 +118,11 @@ impl Store {
     fn collect(
         &self,
         policy: &Policy,
+        inventory: &Inventory,
         own: &BTreeSet<Held>,
     ) -> Result<(Collected, Vec<PathBuf>), StoreError> {
-        remove_dead(&self.layout().at("tmp"))?;
         let needed = self.needed(own)?;
-        let inventory = self.inventory()?;
-        let mut candidates = candidates(&inventory, &needed);
+        let mut candidates = candidates(inventory, &needed);
         candidates.sort_by(|a, b| (!a.dead, a.used, &a.unit).cmp(&(!b.dead, b.used, &b.unit)));
         let mut collected = Collected { removed: Vec::new(), left: inventory.total() };
         let mut chosen = BTreeSet::new();
@@ -134,9 +136,8 @@ impl Store {
                 chosen.insert(candidate.unit.clone());
             }
         }
-        choose_steps_of_chosen_layers(&inventory, &mut chosen);
-        let mut sweep =
-            Sweep { store: self, inventory: &inventory, needed: &needed, policy, trash: Vec::new() };
+        choose_steps_of_chosen_layers(inventory, &mut chosen);
+        let mut sweep = Sweep { store: self, inventory, needed: &needed, policy, trash: Vec::new() };
         for unit in &chosen {
             if let Some(removed) = sweep.remove(unit)? {
                 collected.removed.push(removed);

@@ -139,7 +139,8 @@ impl Drop for NamedLock {
         if let Some(file) = self.file.take() {
             // Removed while still locked: see `still_named`. A file that stays is only untidy.
             fs_err::remove_file(&self.path).ok();
-            drop(file);
+            // Closing is not enough while a child that another thread is starting has a copy of the descriptor.
+            release(&file, &self.path).ok();
         }
         self.table.give_back(&self.path);
     }

@@ -12,9 +12,10 @@ use imgc_image::tar_write::LayerWriter;
 use imgc_image::{Compression, ImageError, Kind, Root};
 
 use crate::Store;
+use crate::ahead::ReadAhead;
 use crate::error::StoreError;
 use crate::layer::LayerBlob;
-use crate::stream::HashWrite;
+use crate::stream::{self, HashWrite};
 
 impl Store {
     /// The blob of a layer in this compression, made again if it is not here.
@@ -48,8 +49,8 @@ impl Store {
     fn write_from_blob(&self, blob: &LayerBlob, out: &mut impl Write) -> Result<(), StoreError> {
         let failed = || StoreError::io("read", self.dir());
         let file = io::BufReader::with_capacity(256 << 10, self.open_checked(&blob.digest)?);
-        io::copy(&mut reader(file).map_err(failed())?, out).map_err(failed())?;
-        Ok(())
+        let mut plain = ReadAhead::start(move || reader(file)).map_err(failed())?;
+        stream::copy(&mut plain, out).map_err(failed())
     }
 
     fn write_from_tree(&self, diff_id: &DiffId, out: &mut impl Write) -> Result<(), StoreError> {

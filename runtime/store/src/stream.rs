@@ -41,7 +41,7 @@ impl<R: Read> HashRead<R, Hasher> {
 impl<R: Read, H: Write> HashRead<R, H> {
     /// Reads what is left.
     pub(crate) fn drain(&mut self) -> io::Result<()> {
-        io::copy(self, &mut io::sink()).map(drop)
+        copy(self, &mut io::sink())
     }
 }
 
@@ -98,6 +98,19 @@ impl<R: Read, W: Write> Read for Tee<R, W> {
         let count = self.inner.read(buf)?;
         self.copy.write_all(&buf[..count])?;
         Ok(count)
+    }
+}
+
+/// Copies to the end in large pieces.
+pub(crate) fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => to.write_all(&buffer[..count])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
     }
 }
 

@@ -44,34 +44,23 @@ impl Store {
     /// tree stays.
     pub fn commit_tree(&self, diff_id: &DiffId, dir: &Path) -> Result<(), StoreError> {
         self.hold(Held::Layer(*diff_id))?;
+        // One at a time: a stamp must never be older than the tree that it speaks of.
+        let _lock = self.lock(&format!("commit-{}", diff_id.hex()), &self.cancel)?;
         if self.tree_is_whole(diff_id)? {
             return remove_path(dir);
         }
         let target = self.layout().tree(diff_id);
-        if fs_err::symlink_metadata(&target).is_ok() {
-            // One that a crash left. Nobody uses it; of several processes that see it, one moves it away.
-            let _lock = self.lock("trees", &self.cancel)?;
-            if self.tree_is_whole(diff_id)? {
-                return remove_path(dir);
-            }
-            let doubtful = self.session()?.new_path("doubtful");
+        let left_by_a_crash = fs_err::symlink_metadata(&target).is_ok();
+        let doubtful = self.session()?.new_path("doubtful");
+        if left_by_a_crash {
             fs_err::rename(&target, &doubtful).map_err(StoreError::io("move away", &target))?;
-            self.name_tree(diff_id, dir, &target)?;
-            return remove_path(&doubtful);
         }
-        self.name_tree(diff_id, dir, &target)
-    }
-
-    fn name_tree(&self, diff_id: &DiffId, dir: &Path, target: &Path) -> Result<(), StoreError> {
         let stamp = self.layout().stamp(diff_id);
         let bytes =
             record::encode(TAG, &self.inner.ledger.now()).map_err(|e| StoreError::io("write", &stamp)(e))?;
         self.write_small(&stamp, &bytes)?;
-        match fs_err::rename(dir, target) {
-            Ok(()) => Ok(()),
-            Err(error) if matches!(error.raw_os_error(), Some(code) if is_taken(code)) => remove_path(dir),
-            Err(error) => Err(StoreError::io("name", target)(error)),
-        }
+        fs_err::rename(dir, &target).map_err(StoreError::io("name", &target))?;
+        if left_by_a_crash { remove_path(&doubtful) } else { Ok(()) }
     }
 
     /// The layer unpacked: from any of its blobs if it is not here yet.
@@ -123,10 +112,4 @@ impl Store {
         roots.insert(*diff_id, Arc::clone(&root));
         Ok(root)
     }
-}
-
-/// True for the codes of a rename onto a directory that is there already.
-fn is_taken(code: i32) -> bool {
-    use rustix::io::Errno;
-    matches!(Errno::from_raw_os_error(code), Errno::EXIST | Errno::NOTEMPTY)
 }
