@@ -23,6 +23,7 @@
 //! | [`docker_archive`] | what `docker save` writes |
 //! | [`output`] | images and root file systems written out |
 //! | [`manifest`] | manifests, indexes, descriptors |
+//! | [`split`] | a merged layer cut into several, none of which hides a byte of another |
 //! | [`limits`] | how much of anything is accepted |
 //!
 //! Nothing here knows of a store, a registry or a build.
@@ -49,6 +50,7 @@ pub mod scan;
 mod scratch;
 mod seen;
 pub mod source;
+pub mod split;
 pub mod tar_read;
 pub mod tar_write;
 pub mod tree;

@@ -74,6 +74,13 @@ pub fn merge(below: &Tree, layers: &[Layer]) -> Result<Merged, ImageError> {
 }
 
 impl Merged {
+    /// A layer of these entries, in path order; names of one file are linked anew.
+    pub(crate) fn of(entries: Vec<MergedEntry>) -> Self {
+        let mut merged = Self { entries };
+        merged.name_links();
+        merged
+    }
+
     /// In path order.
     pub fn entries(&self) -> &[MergedEntry] {
         &self.entries
@@ -168,37 +175,29 @@ fn hide(below: &Tree, layers: &[Layer], made: &mut BTreeMap<ImagePath, MergedEnt
         if covers.cover(path) {
             continue;
         }
+        // Nothing of a directory below can be seen behind what is none.
+        if made.get(path).is_some_and(|merged| !merged.entry.kind.is_dir()) {
+            covers.add(path);
+            continue;
+        }
         let filled = !below.below(path).is_empty();
-        let stays = below.get(path).is_some() || filled;
-        let in_use = made.get(path).is_some() || has_below(made, path);
-        match made.get_mut(path) {
-            Some(merged) => {
-                if merged.entry.kind.is_dir() {
-                    if filled {
-                        merged.entry.kind = Kind::Dir { opaque: true };
-                        covers.add(path);
-                    }
-                } else {
-                    covers.add(path);
-                }
-            }
-            // Names below it, but no entry: the directory has to be written out to hide what was there.
-            None if in_use => {
-                if stays {
-                    let entry =
-                        Entry { path: path.clone(), kind: Kind::Dir { opaque: filled }, meta: IMPLIED };
-                    made.insert(path.clone(), MergedEntry { entry, from: None, content: None });
-                }
-                if filled {
-                    covers.add(path);
-                }
-            }
-            None if stays => {
-                let entry = Entry { path: path.clone(), kind: Kind::Whiteout, meta: Meta::default() };
-                made.insert(path.clone(), MergedEntry { entry, from: None, content: None });
+        let stays = filled || below.get(path).is_some();
+        if let Some(merged) = made.get_mut(path) {
+            if filled {
+                merged.entry.kind = Kind::Dir { opaque: true };
                 covers.add(path);
             }
-            None => {}
+        } else if stays {
+            let hidden = if has_below(made, path) {
+                // Names below it, but no entry: the directory has to be written out to hide what was there.
+                Entry { path: path.clone(), kind: Kind::Dir { opaque: filled }, meta: IMPLIED }
+            } else {
+                Entry { path: path.clone(), kind: Kind::Whiteout, meta: Meta::default() }
+            };
+            if filled || hidden.kind == Kind::Whiteout {
+                covers.add(path);
+            }
+            made.insert(path.clone(), MergedEntry { entry: hidden, from: None, content: None });
         }
     }
     covers
