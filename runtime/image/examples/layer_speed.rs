@@ -8,14 +8,17 @@
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
+use imgc_base::digest::{DiffId, FileDigest};
+use imgc_base::path::ImagePath;
 use imgc_image::compress::{Compression, Compressor, reader};
 use imgc_image::digester::Digester;
 use imgc_image::scan::{StepClock, changes, write_layer};
 use imgc_image::tree::Tree;
 use imgc_image::unpack::{TreeWriter, unpack};
-use imgc_image::{Root, scan};
+use imgc_image::{Entry, Kind, Layer, LayerIndex, Meta, Root, flatten, merge, scan};
 
 /// Takes the diff-id and passes on.
 struct Tee<W> {
@@ -41,6 +44,47 @@ impl<W: Write> Write for Tee<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
+}
+
+/// Work on indexes alone: ten layers below, three in a group that changes a part of them.
+fn indexes(files: usize) {
+    let layer = |seed: usize, step: usize| {
+        let mut entries = Vec::new();
+        for number in (0..files).step_by(step) {
+            let dir = format!("usr/lib/d{:03}", number / 100);
+            let kind = match (number + seed) % 20 {
+                0 => Kind::Whiteout,
+                _ => Kind::File { size: 1, digest: FileDigest::of(&[seed as u8]) },
+            };
+            let path = ImagePath::clean(format!("{dir}/file-{number:06}")).unwrap();
+            entries.push(Entry { path, kind, meta: Meta::default() });
+            for above in ["usr", "usr/lib", &dir] {
+                let path = ImagePath::clean(above).unwrap();
+                entries.push(Entry { path, kind: Kind::Dir { opaque: false }, meta: Meta::default() });
+            }
+        }
+        let index = LayerIndex::new(entries);
+        Layer { diff_id: DiffId::of(&[seed as u8]), index: Arc::new(index) }
+    };
+    let below: Vec<Layer> = (0..10).map(|seed| layer(seed, 3 + seed)).collect();
+    let group: Vec<Layer> = (10..13).map(|seed| layer(seed, seed - 8)).collect();
+    let tree = Tree::new(below.clone());
+    let start = Clock::start();
+    let merged = merge::merge(&tree, &group).unwrap();
+    report(&format!("merge to {} entries", merged.entries().len()), 0, start);
+    let all = Tree::new([below.clone(), group].concat());
+    let start = Clock::start();
+    let live = flatten::live(&all);
+    report(&format!("live digest of {} paths", all.all().len()), 0, start);
+    let start = Clock::start();
+    let index = merged.index();
+    let emitted = flatten::certificate(below.iter().map(|layer| &*layer.index).chain([&index]));
+    report("certificate", 0, start);
+    assert_eq!(live, emitted);
+    let start = Clock::start();
+    let bytes = index.encode();
+    assert_eq!(LayerIndex::decode(&bytes).unwrap(), index);
+    report("index encoded and decoded", bytes.len() as u64, start);
 }
 
 /// Wall clock and processor time.
@@ -70,6 +114,7 @@ fn main() {
     if !source.exists() {
         generate(&source, files, megabytes << 20);
     }
+    indexes(files);
     let root = Root::open(&source).unwrap();
     let clock = StepClock { start: (i64::MAX, 0), time: 1 };
 

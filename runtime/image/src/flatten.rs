@@ -335,7 +335,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(1500))]
+        #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
         fn both_ways_agree(stack in any_stack(5)) {
             let flat = certificate(stack.iter().map(|layer| &*layer.index));

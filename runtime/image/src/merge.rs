@@ -497,7 +497,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #![proptest_config(ProptestConfig::with_cases(2500))]
         #[test]
         fn merging_changes_no_flattened_file_system(below in any_stack(3), group in any_stack(4)) {
             let merged = merged(&below, &group);

@@ -79,7 +79,10 @@ pub(crate) fn any_layer() -> impl Strategy<Value = Layer> {
                     let content = [b'x'; 3][..content as usize].to_vec();
                     Kind::File { size: content.len() as u64, digest: FileDigest::of(&content) }
                 }
-                10 => Kind::Symlink { target: vec![b'a' + content] },
+                10 => {
+                    meta.mode = 0o777;
+                    Kind::Symlink { target: vec![b'a' + content] }
+                }
                 11..=12 if !files.is_empty() => {
                     let to = files[content as usize % files.len()];
                     meta = to.meta.clone();

@@ -74,13 +74,14 @@ impl Tree {
 
     /// What stands at exactly this path; no link is followed. The root is never found: it always exists.
     pub fn get(&self, path: &ImagePath) -> Option<Found<'_>> {
+        let above: Vec<ImagePath> = path.ancestors().collect();
         for (number, layer) in self.layers.iter().enumerate().rev() {
             if let Some(entry) = layer.index.get(path) {
                 let there = entry.kind != Kind::Whiteout && !self.implies_directory(number, entry);
                 return there.then_some(Found { entry, layer });
             }
-            for above in path.ancestors() {
-                match layer.index.get(&above).map(|entry| &entry.kind) {
+            for above in &above {
+                match layer.index.get(above).map(|entry| &entry.kind) {
                     None | Some(Kind::Dir { opaque: false }) => {}
                     Some(_) => return None,
                 }

@@ -504,11 +504,11 @@ fn mutations() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let seeds = seeds();
     let mut accepted = 0;
-    for round in 0..4000 {
+    for round in 0..2500 {
         let mut bytes = seeds[round % seeds.len()].clone();
         mutate(&mut bytes, &mut random);
-        // Every tenth also on disk; there is only one reader, and the disk is slow.
-        let result = if round % 10 == 0 { unpacked(&bytes) } else { unpack(bytes.as_slice(), None) };
+        // Some also on disk; there is only one reader, and the disk is slow.
+        let result = if round % 25 == 0 { unpacked(&bytes) } else { unpack(bytes.as_slice(), None) };
         if let Ok(index) = result {
             accepted += 1;
             // What was read is a sound layer: it can be stored and read back.
@@ -516,7 +516,7 @@ fn mutations() {
         }
     }
     assert!(
-        (200..3800).contains(&accepted),
+        (150..2400).contains(&accepted),
         "the mutations are neither all fatal nor all harmless: {accepted}"
     );
 }
