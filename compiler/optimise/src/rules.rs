@@ -168,6 +168,11 @@ impl Rules {
         Ok(Self { on })
     }
 
+    /// The names of the rules that are on, in the table's order.
+    pub fn names(&self) -> Vec<&'static str> {
+        RULES.iter().zip(&self.on).filter(|(_, on)| **on).map(|(rule, _)| rule.name).collect()
+    }
+
     /// The rule by which a path is garbage.
     pub fn garbage(&self, path: &ImagePath) -> Option<&'static Rule> {
         let matched = |at: &usize| self.on[*at] && compiled()[*at].iter().any(|p| p.matches(path.as_bytes()));

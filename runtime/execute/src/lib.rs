@@ -13,6 +13,8 @@
 //! | [`import`] | a flat root becomes an image |
 //! | [`container`] | one program in an image |
 //! | [`load`] | images out of archives |
+//! | [`kept`] | containers that stay, and images made of them |
+//! | [`transfer`] | images between registries, layouts and the store, without unpacking |
 //! | [`context`] | build contexts: walking, ignoring, the stat cache |
 //! | [`fetch`] | files and repositories from elsewhere: http, git |
 //! | [`file`] | `COPY`, `ADD`, `WORKDIR`: file actions to layer entries |
@@ -30,6 +32,7 @@ pub mod fetch;
 pub mod file;
 pub mod hint;
 pub mod import;
+pub mod kept;
 pub mod layers;
 pub mod load;
 pub mod needs;
@@ -39,6 +42,7 @@ mod output_lines;
 mod rfc3339;
 pub mod run;
 pub mod schedule;
+pub mod transfer;
 pub mod users;
 pub mod value;
 
@@ -46,5 +50,5 @@ pub use bases::{Bases, NamedContext};
 pub use error::{ExecuteError, StepFailure};
 pub use options::{BuildOptions, NoCache, Secret, SecretBytes};
 pub use rfc3339::rfc3339;
-pub use run::{Build, images};
+pub use run::{Build, Prune, images};
 pub use value::{BuiltImage, Value};

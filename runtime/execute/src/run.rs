@@ -8,6 +8,7 @@ use imgc_base::cancel::Cancel;
 use imgc_base::event::{Event, EventSink};
 use imgc_graph::{Graph, NodeId, Op};
 use imgc_optimise::LayerPlan;
+use imgc_optimise::rules::Rules;
 use imgc_store::{BuildGuard, Store};
 
 use crate::bases::Bases;
@@ -19,6 +20,29 @@ use crate::op;
 use crate::options::BuildOptions;
 use crate::schedule;
 use crate::value::{BuiltImage, Value};
+
+/// What is left out of an image's own layers.
+#[derive(Debug, Clone, Default)]
+pub enum Prune {
+    /// Nothing: one layer for each instruction, as it came (`-O0`).
+    Nothing,
+    /// What later steps replaced or deleted (`-O1`).
+    #[default]
+    Hidden,
+    /// In addition what named rules call garbage (`-O2`).
+    Garbage(Rules),
+}
+
+impl Prune {
+    /// For keys: what decides the bytes.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Nothing => "nothing".to_owned(),
+            Self::Hidden => "hidden".to_owned(),
+            Self::Garbage(rules) => format!("garbage {}", rules.names().join(",")),
+        }
+    }
+}
 
 /// What every op needs to know.
 pub struct Build<'a> {
@@ -38,6 +62,8 @@ pub struct Build<'a> {
     pub interrupt: &'a Cancel,
     /// The lease that holds what this build uses.
     pub lease: &'a BuildGuard,
+    /// What is left out of the image's own layers.
+    pub prune: Prune,
     /// Digests of context files.
     pub stat_cache: StatCache,
     pub(crate) needs: BTreeMap<NodeId, Need>,
@@ -74,12 +100,20 @@ impl<'a> Build<'a> {
             sink,
             interrupt,
             lease,
+            prune: Prune::default(),
             stat_cache: StatCache::open(options.stat_cache.as_deref()),
             needs: needs::needs(graph, plans),
             blobs: Blobs::new(store.clone(), options.compression),
             stop: Cancel::new(),
             definitions: imgc_graph::key::definition_keys(graph),
         }
+    }
+
+    /// The same build with other rules for what is left out.
+    #[must_use]
+    pub fn with_prune(mut self, prune: Prune) -> Self {
+        self.prune = prune;
+        self
     }
 
     /// Runs it; the results of the targets, in their order.

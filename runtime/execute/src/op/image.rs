@@ -8,13 +8,15 @@ use imgc_base::digest::DiffId;
 use imgc_base::event::Event;
 use imgc_graph::{ImageOp, NodeId};
 use imgc_image::manifest::{PlatformDoc, media};
-use imgc_image::{Descriptor, Index, Layer, Manifest, Tree, flatten, merge};
+use imgc_image::merge::{self, MergedEntry};
+use imgc_image::{Descriptor, Index, Layer, Manifest, Tree, flatten, split};
+use imgc_optimise::rules::Rules;
 use rayon::prelude::*;
 
 use crate::error::ExecuteError;
 use crate::layers::LayerSink;
 use crate::rfc3339::rfc3339;
-use crate::run::Build;
+use crate::run::{Build, Prune};
 use crate::value::{BuiltImage, Root, Value};
 
 /// Assembles an image from a root.
@@ -23,7 +25,10 @@ pub fn image(build: &Build<'_>, id: NodeId, op: &ImageOp, inputs: &[Value]) -> R
     let own = own_layers(build, id, root)?;
     let base = &root.tree.layers()[..root.base];
     let layers: Vec<&Layer> = base.iter().chain(own.iter().map(|group| &group.layer)).collect();
-    certify(build, &root.tree, &layers)?;
+    // What rules dropped on purpose is no longer there to be compared.
+    if !matches!(build.prune, Prune::Garbage(_)) {
+        certify(build, &root.tree, &layers)?;
+    }
 
     let created = rfc3339(build.options.epoch.seconds());
     let config = ImageConfig {
@@ -100,60 +105,156 @@ struct Group {
     steps: Vec<NodeId>,
 }
 
-/// The layers above the base, as the plan groups them.
-fn own_layers(build: &Build<'_>, id: NodeId, root: &Root) -> Result<Vec<Group>, ExecuteError> {
-    let plan = build.plans.get(&id);
-    let by_step: BTreeMap<NodeId, Option<DiffId>> =
-        root.steps.iter().map(|step| (step.node, step.layer)).collect();
-    let layer_of = |diff_id: DiffId| root.tree.layers().iter().rev().find(|layer| layer.diff_id == diff_id).cloned();
-    let groups: Vec<Vec<NodeId>> = match plan {
-        Some(plan) => plan.groups.iter().map(|group| group.steps.clone()).collect(),
-        None => root.steps.iter().map(|step| vec![step.node]).collect(),
-    };
-    let mut below = Tree::new(root.tree.layers()[..root.base].to_vec());
-    let mut own = Vec::with_capacity(groups.len());
-    for steps in groups {
-        let layers: Vec<Layer> =
-            steps.iter().filter_map(|step| by_step.get(step).copied().flatten()).filter_map(layer_of).collect();
-        let layer = match layers.as_slice() {
-            [] => continue,
-            [single] => single.clone(),
-            several => {
-                let Some(layer) = merged(build, &below, several)? else { continue };
-                layer
-            }
-        };
-        below = below.push(layer.clone());
-        own.push(Group { layer, steps });
-    }
-    Ok(own)
+/// What goes into one layer before anything is pruned.
+struct Part {
+    layers: Vec<Layer>,
+    steps: Vec<NodeId>,
 }
 
-/// One layer that does what several do; `None` if together they do nothing.
-fn merged(build: &Build<'_>, below: &Tree, layers: &[Layer]) -> Result<Option<Layer>, ExecuteError> {
-    let names: Vec<String> = layers.iter().map(|layer| layer.diff_id.to_string()).collect();
-    let name = format!("merge-1 {} {}", below.chain_id(), names.join(" "));
-    if let Some(known) = build.store.memo(&name)? {
-        if known == "nothing" {
+/// The layers above the base, as the plan groups them.
+fn own_layers(build: &Build<'_>, id: NodeId, root: &Root) -> Result<Vec<Group>, ExecuteError> {
+    let parts = parts(build, id, root)?;
+    let below = Tree::new(root.tree.layers()[..root.base].to_vec());
+    // One layer for each instruction, as docker does: nothing to prune, nothing to write.
+    if matches!(build.prune, Prune::Nothing) {
+        let single = |part: Part| Some(Group { layer: part.layers.into_iter().next()?, steps: part.steps });
+        return Ok(parts.into_iter().filter_map(single).collect());
+    }
+    let groups: Vec<Vec<Layer>> = parts.iter().map(|part| part.layers.clone()).collect();
+    let name = memo_name(build, &below, &groups);
+    let known = build.store.memo(&name)?.map(|text| recall(build, &text)).transpose()?.flatten();
+    let layers = match known {
+        Some(layers) if layers.len() == parts.len() => layers,
+        _ => {
+            let layers = pruned(build, &below, &groups)?;
+            build.store.put_memo(&name, &remember(&layers))?;
+            layers
+        }
+    };
+    let kept = parts.into_iter().zip(layers);
+    Ok(kept.filter_map(|(part, layer)| Some(Group { layer: layer?, steps: part.steps })).collect())
+}
+
+/// The step layers of each group, in the order in which they lie in the root.
+fn parts(build: &Build<'_>, id: NodeId, root: &Root) -> Result<Vec<Part>, ExecuteError> {
+    let mut above = root.tree.layers()[root.base..].iter().cloned();
+    let made: BTreeMap<NodeId, usize> = root
+        .steps
+        .iter()
+        .map(|step| (step.node, usize::from(step.layer.is_some())))
+        .collect();
+    let Some(plan) = build.plans.get(&id) else {
+        let one = |step: &crate::value::StepLayer| Part {
+            layers: if step.layer.is_some() { above.next().into_iter().collect() } else { Vec::new() },
+            steps: vec![step.node],
+        };
+        return Ok(root.steps.iter().map(one).filter(|part| !part.layers.is_empty()).collect());
+    };
+    if plan.excess > 0 {
+        return Err(ExecuteError::Missing {
+            message: format!("the image would have {} layers more than overlayfs and docker can stack", plan.excess),
+            help: "its base has too many layers: flatten that first (`imgc squash BASE`)".to_owned(),
+        });
+    }
+    let mut parts = Vec::new();
+    for group in &plan.groups {
+        match group.tree {
+            // A whole image that a merge put here keeps its layers.
+            Some(count) => {
+                for layer in above.by_ref().take(count) {
+                    parts.push(Part { layers: vec![layer], steps: group.steps.clone() });
+                }
+            }
+            None => {
+                let count = group.steps.iter().map(|step| made.get(step).copied().unwrap_or(0)).sum();
+                let layers: Vec<Layer> = above.by_ref().take(count).collect();
+                if !layers.is_empty() {
+                    parts.push(Part { layers, steps: group.steps.clone() });
+                }
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// Merges everything, cuts it along the groups, and writes what is not a step's own layer already.
+fn pruned(build: &Build<'_>, below: &Tree, groups: &[Vec<Layer>]) -> Result<Vec<Option<Layer>>, ExecuteError> {
+    let all: Vec<Layer> = groups.iter().flatten().cloned().collect();
+    let mut merged = merge::merge(below, &all)?;
+    if let Prune::Garbage(rules) = &build.prune {
+        let removed = merged.remove(&|entry| rules.garbage(&entry.path).is_some());
+        report_garbage(build, rules, &removed);
+    }
+    let mut layers = Vec::with_capacity(groups.len());
+    for (part, group) in split::split(&merged, below, groups).iter().zip(groups) {
+        if part.is_empty() {
+            layers.push(None);
+            continue;
+        }
+        let index = part.index();
+        if let Some(own) = group.iter().find(|layer| *layer.index == index) {
+            layers.push(Some(own.clone()));
+            continue;
+        }
+        let mut sink = LayerSink::new(build.store, Some(build.options.compression))?;
+        let index = merge::write(part, build.store, &mut sink)?;
+        layers.push(Some(sink.finish(index)?));
+    }
+    Ok(layers)
+}
+
+/// Says which rules dropped how much.
+fn report_garbage(build: &Build<'_>, rules: &Rules, removed: &[MergedEntry]) {
+    let mut totals: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+    for merged in removed {
+        if let Some(rule) = rules.garbage(&merged.entry.path) {
+            let total = totals.entry(rule.name).or_default();
+            total.0 += 1;
+            total.1 += merged.content.as_ref().map_or(0, |content| content.size);
+        }
+    }
+    for (rule, (paths, bytes)) in totals {
+        build.emit(Event::Note(format!("-O2 {rule}: {paths} paths, {bytes} bytes dropped")));
+    }
+}
+
+/// Names what [`pruned`] would compute. The forms that layers are written in are not part of it: diff-ids are.
+fn memo_name(build: &Build<'_>, below: &Tree, groups: &[Vec<Layer>]) -> String {
+    let mut name = format!("layers-2 {} {}", build.prune.name(), below.chain_id());
+    for group in groups {
+        name.push_str(" |");
+        for layer in group {
+            name.push(' ');
+            name.push_str(&layer.diff_id.to_string());
+        }
+    }
+    name
+}
+
+fn remember(layers: &[Option<Layer>]) -> String {
+    let words: Vec<String> = layers
+        .iter()
+        .map(|layer| layer.as_ref().map_or_else(|| "-".to_owned(), |layer| layer.diff_id.to_string()))
+        .collect();
+    words.join(" ")
+}
+
+/// The layers that were made before, if all of them are still there.
+fn recall(build: &Build<'_>, text: &str) -> Result<Option<Vec<Option<Layer>>>, ExecuteError> {
+    let mut layers = Vec::new();
+    for word in text.split_whitespace() {
+        if word == "-" {
+            layers.push(None);
+            continue;
+        }
+        let Ok(diff_id) = word.parse::<DiffId>() else { return Ok(None) };
+        if !build.store.has_layer(&diff_id)? {
             return Ok(None);
         }
-        if let Ok(diff_id) = known.parse::<DiffId>()
-            && let Some(index) = build.store.layer(&diff_id)?
-            && build.store.any_layer_blob(&diff_id)?.is_some()
-        {
-            return Ok(Some(Layer { diff_id, index }));
-        }
+        let Some(index) = build.store.layer(&diff_id)? else { return Ok(None) };
+        layers.push(Some(Layer { diff_id, index }));
     }
-    let merged = merge::merge(below, layers)?;
-    if merged.is_empty() {
-        build.store.put_memo(&name, "nothing")?;
-        return Ok(None);
-    }
-    let mut sink = LayerSink::new(build.store, Some(build.options.compression))?;
-    let index = merge::write(&merged, build.store, &mut sink)?;
-    let layer = sink.finish(index)?;
-    build.store.put_memo(&name, &layer.diff_id.to_string())?;
-    Ok(Some(layer))
+    Ok(Some(layers))
 }
 
 /// The certificate: the root that was built, and what the emitted layers give by a second, independent reading.
