@@ -96,6 +96,7 @@ pub enum Progress {
 enum Command {
     Build(Box<command::build::Args>),
     Plan(command::plan::Args),
+    Check(command::check::Args),
     Run(command::run::Args),
     #[command(visible_alias = "ls")]
     Images(command::images::Args),
@@ -146,6 +147,7 @@ fn start(app: App, enter: fn() -> Result<Isolation, SandboxError>) -> Result<u8,
     let session = Session { global: app.global, isolation, cancel: imgc_sandbox::interrupt::cancel() };
     match app.command {
         Command::Build(args) => command::build::run(&session, *args),
+        Command::Check(args) => command::check::run(&session, &args),
         Command::Plan(args) => command::plan::run(&session, args),
         Command::Run(args) => command::run::run(&session, args),
         Command::Images(args) => command::images::run(&session, &args),

@@ -1,6 +1,7 @@
 //! One file per command. Each parses its options, calls a library, and says what came out.
 
 pub mod build;
+pub mod check;
 pub mod find;
 pub mod history;
 pub mod images;

@@ -85,6 +85,9 @@ pub struct Args {
     /// Level of the optimiser: 0 one layer per instruction, 1 the same root in fewer layers, 2 known garbage dropped
     #[arg(short = 'O', value_name = "LEVEL", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=2))]
     pub optimise: u8,
+    /// Of the rules of -O2, leave this one out
+    #[arg(long = "keep-garbage", value_name = "RULE", value_delimiter = ',')]
+    pub keep_garbage: Vec<String>,
     /// One layer above the base
     #[arg(long)]
     pub squash: bool,

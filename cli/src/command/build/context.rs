@@ -58,6 +58,21 @@ pub fn read(session: &Session, store: &Store, context: &str, file: Option<&str>)
     }
 }
 
+/// The Dockerfile at a path: the file itself, `-`, or that of a directory; its directory is the context.
+pub fn read_for_check(path: &str) -> Result<Input, Failure> {
+    if path == "-" {
+        let text = read_text("stdin", std::io::stdin().lock())?;
+        return Ok(Input { name: "stdin".to_owned(), text, context: None, ignore: Vec::new(), held: None });
+    }
+    if Path::new(path).is_dir() {
+        return local(path, None);
+    }
+    let file = Path::new(path);
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let ignore = read_ignore(dir, Some(file))?;
+    Ok(Input { name: shown(file), text: open_text(file)?, context: Some(dir.to_owned()), ignore, held: None })
+}
+
 fn local(context: &str, file: Option<&str>) -> Result<Input, Failure> {
     let dir = PathBuf::from(context);
     let meta = fs_err::metadata(&dir).map_err(|error| {

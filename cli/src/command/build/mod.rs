@@ -58,7 +58,8 @@ pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
         counted.as_ref(),
         &session.cancel,
         &lease,
-    );
+    )
+    .with_prune(request.asked.prune.clone());
     let values = build.run();
     show.close();
     let values = values.map_err(|error: ExecuteError| Failure::build(&error, prepared.sources.clone()))?;

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use imgc_base::{Epoch, Platform};
 use imgc_execute::context::Context;
-use imgc_execute::{BuildOptions, NamedContext, NoCache, Secret, SecretBytes};
+use imgc_execute::{BuildOptions, NamedContext, NoCache, Prune, Secret, SecretBytes};
 use imgc_image::Compression;
+use imgc_optimise::rules::Rules;
 use imgc_store::Store;
 
 use super::args::Args;
@@ -25,6 +26,8 @@ pub struct Asked {
     pub optimise: imgc_optimise::Options,
     /// For the executor.
     pub build: BuildOptions,
+    /// What is left out of layers.
+    pub prune: Prune,
     /// Contexts by name.
     pub contexts: Vec<(String, NamedContext)>,
     /// Fetched contexts live as long as this.
@@ -97,6 +100,13 @@ pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str
         squash: args.squash,
         ..imgc_optimise::Options::default()
     };
+    let prune = match args.optimise {
+        0 if !args.squash => Prune::Nothing,
+        0 | 1 => Prune::Hidden,
+        _ => Prune::Garbage(
+            Rules::without(&args.keep_garbage).map_err(|error| Failure::usage(error.to_string()))?,
+        ),
+    };
     let mut allow_insecure = false;
     for allowed in &args.allow {
         match allowed.as_str() {
@@ -127,7 +137,7 @@ pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str
         records: environment::state_dir().map(|dir| dir.join("builds")),
         git_env: environment::for_git(),
     };
-    Ok(Asked { lower, optimise, build, contexts, held })
+    Ok(Asked { lower, optimise, build, prune, contexts, held })
 }
 
 fn is_proxy(name: &str) -> bool {

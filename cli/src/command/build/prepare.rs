@@ -4,6 +4,7 @@ use imgc_base::diagnostic::{Diagnostic, Severity};
 use imgc_base::event::EventSink;
 use imgc_base::span::SourceMap;
 use imgc_execute::{Bases, NamedContext};
+use imgc_lower::checks::{self, CheckContext};
 use imgc_graph::{Graph, Op, Source};
 use imgc_registry::Client;
 use imgc_store::Store;
@@ -126,6 +127,20 @@ fn from_dockerfile(
     match imgc_lower::lower(&parsed.dockerfile, sources, &request.asked.lower, bases) {
         Ok(lowered) => {
             warnings.extend(lowered.diagnostics);
+            let context = CheckContext {
+                options: &request.asked.lower,
+                ignore: &request.input.ignore,
+                world: Some(bases),
+                all_stages: false,
+            };
+            let findings = checks::run(&parsed.dockerfile, &context);
+            // `# check=error=true` makes findings errors.
+            if findings.iter().any(|found| found.severity == Severity::Error) {
+                let mut failure = Failure::diagnostics(findings, std::mem::take(sources));
+                failure.code = code::FINDINGS;
+                return Err(failure);
+            }
+            warnings.extend(findings);
             Ok((lowered.graph, warnings))
         }
         Err(diagnostics) => Err(Failure::diagnostics(diagnostics, std::mem::take(sources))),

@@ -1,0 +1,202 @@
+//! `imgc check`: the build checks, without building.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+use imgc_base::diagnostic::{Diagnostic, Severity};
+use imgc_base::span::SourceMap;
+use imgc_lower::checks::{self, CheckContext, RULES};
+use serde_json::json;
+
+use crate::command::build::context;
+use crate::failure::{Failure, code};
+use crate::render::diagnostic;
+use crate::session::Session;
+
+/// Check Dockerfiles without building
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Dockerfiles, or directories with one
+    #[arg(default_value = ".")]
+    files: Vec<String>,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Only these rules
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    select: Vec<String>,
+    /// All but these rules
+    #[arg(long, value_name = "RULE", value_delimiter = ',')]
+    ignore: Vec<String>,
+    /// From which severity on the exit code is 5
+    #[arg(long, value_enum, default_value_t = Deny::Warning)]
+    deny: Deny,
+    /// List the rules
+    #[arg(long)]
+    rules: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Sarif,
+    Github,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Deny {
+    Warning,
+    Error,
+    Never,
+}
+
+/// Checks.
+pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    let mut out = std::io::stdout().lock();
+    if args.rules {
+        for rule in RULES {
+            writeln!(out, "{}: {}", rule.name, rule.description)?;
+        }
+        return Ok(0);
+    }
+    for name in args.select.iter().chain(&args.ignore) {
+        if !RULES.iter().any(|rule| rule.name == name) {
+            let mut failure = Failure::usage(format!("there is no rule `{name}`"));
+            if let Some(near) =
+                imgc_base::diagnostic::did_you_mean(name, RULES.iter().map(|rule| rule.name))
+            {
+                failure = failure.help(format!("did you mean `{near}`?"));
+            }
+            return Err(failure.help("`imgc check --rules` lists them"));
+        }
+    }
+    let mut sources = SourceMap::default();
+    let mut findings = Vec::new();
+    for file in &args.files {
+        findings.extend(one(file, &mut sources)?);
+    }
+    let listed = |names: &[String], found: &Diagnostic| names.iter().any(|name| name == found.code);
+    findings.retain(|found| {
+        !is_rule(found)
+            || ((args.select.is_empty() || listed(&args.select, found)) && !listed(&args.ignore, found))
+    });
+    let format = if session.global.json { Format::Json } else { args.format };
+    match format {
+        Format::Text => {
+            drop(out);
+            text(&findings, &sources)?;
+            return Ok(exit_code(args, &findings));
+        }
+        Format::Json => {
+            let findings: Vec<_> = findings.iter().map(|found| diagnostic::to_json(found, &sources)).collect();
+            writeln!(out, "{}", json!({"v": 1, "findings": findings}))?;
+        }
+        Format::Sarif => writeln!(out, "{}", sarif(&findings, &sources))?,
+        Format::Github => github(&mut out, &findings, &sources)?,
+    }
+    Ok(exit_code(args, &findings))
+}
+
+/// What does not parse is an error of the file, whatever is denied.
+fn exit_code(args: &Args, findings: &[Diagnostic]) -> u8 {
+    if findings.iter().any(|found| found.severity == Severity::Error && !is_rule(found)) {
+        return code::SPEC;
+    }
+    let denied = findings.iter().any(|found| match args.deny {
+        Deny::Warning => true,
+        Deny::Error => found.severity == Severity::Error,
+        Deny::Never => false,
+    });
+    if denied { code::FINDINGS } else { 0 }
+}
+
+/// True for findings of the build checks; all others are errors of the file.
+fn is_rule(found: &Diagnostic) -> bool {
+    RULES.iter().any(|rule| rule.name == found.code)
+}
+
+/// Everything that is to be said about one Dockerfile.
+fn one(file: &str, sources: &mut SourceMap) -> Result<Vec<Diagnostic>, Failure> {
+    let input = context::read_for_check(file)?;
+    let id = sources.add(input.name.clone(), input.text.as_str());
+    let parsed = imgc_syntax::dockerfile::parse(id, &input.text);
+    let mut findings = parsed.diagnostics;
+    let options = imgc_lower::Options::default();
+    let checked = CheckContext { options: &options, ignore: &input.ignore, world: None, all_stages: true };
+    findings.extend(checks::run(&parsed.dockerfile, &checked));
+    Ok(findings)
+}
+
+fn text(findings: &[Diagnostic], sources: &SourceMap) -> Result<(), Failure> {
+    let mut styled = anstream::stdout().lock();
+    for found in findings {
+        writeln!(styled, "{}\n", diagnostic::to_text(found, sources))?;
+    }
+    match findings.len() {
+        0 => writeln!(styled, "no findings")?,
+        1 => writeln!(styled, "1 finding")?,
+        count => writeln!(styled, "{count} findings")?,
+    }
+    Ok(())
+}
+
+/// Workflow commands of GitHub Actions.
+fn github(out: &mut impl Write, findings: &[Diagnostic], sources: &SourceMap) -> Result<(), Failure> {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    for found in findings {
+        let kind = if found.severity == Severity::Error { "error" } else { "warning" };
+        let mut place = String::new();
+        if let Some(label) = found.labels.first()
+            && let Some(file) = sources.get(label.span.source)
+        {
+            let (line, column) = file.line_col(label.span.start);
+            place = format!("file={},line={line},col={column},", property(&file.name));
+        }
+        writeln!(out, "::{kind} {place}title={}::{}", property(found.code), data(&found.message))?;
+    }
+    Ok(())
+}
+
+/// SARIF 2.1.0.
+fn sarif(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
+    let rules: Vec<_> = RULES
+        .iter()
+        .map(|rule| json!({"id": rule.name, "shortDescription": {"text": rule.description}}))
+        .collect();
+    let results: Vec<_> = findings
+        .iter()
+        .map(|found| {
+            let locations: Vec<_> = found
+                .labels
+                .iter()
+                .take(1)
+                .filter_map(|label| {
+                    let file = sources.get(label.span.source)?;
+                    let (line, column) = file.line_col(label.span.start);
+                    let (end_line, end_column) = file.line_col(label.span.end);
+                    Some(json!({"physicalLocation": {
+                        "artifactLocation": {"uri": file.name},
+                        "region": {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column},
+                    }}))
+                })
+                .collect();
+            json!({
+                "ruleId": found.code,
+                "level": if found.severity == Severity::Error { "error" } else { "warning" },
+                "message": {"text": found.message},
+                "locations": locations,
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {"name": "imgc", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
+            "columnKind": "unicodeCodePoints",
+            "results": results,
+        }],
+    })
+}
