@@ -120,7 +120,7 @@ fn run(
         services: theirs,
         single: own_user && idmap::size(&uids) == 1,
     };
-    let pid = match sys::fork_into(namespaces(command, own_user)).map_err(|error| no_namespaces(&error))? {
+    let pid = match sys::fork_into(namespaces(command, own_user)).map_err(|error| userns::explain(&error))? {
         Side::Child => {
             drop((go, status, orders, services));
             init::run(command, links)
@@ -161,13 +161,6 @@ fn namespaces(command: &Command, own_user: bool) -> UnshareFlags {
     flags.set(UnshareFlags::NEWUSER, own_user);
     flags.set(UnshareFlags::NEWNET, command.network == Network::None);
     flags
-}
-
-fn no_namespaces(error: &io::Error) -> SandboxError {
-    SandboxError::machine(
-        format!("this machine gives no namespaces: {error}"),
-        "in a container, allow `unshare` and `mount`: docker `--security-opt seccomp=unconfined`, or `--privileged`",
-    )
 }
 
 /// The sandbox's init, killed when this goes: with it every process inside.

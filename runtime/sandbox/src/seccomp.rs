@@ -106,7 +106,7 @@ const REFUSED: &[libc::c_long] = &[
     // The machine itself.
     libc::SYS_reboot,
     libc::SYS_kexec_load,
-    libc::SYS_kexec_file_load,
+    KEXEC_FILE_LOAD,
     libc::SYS_init_module,
     libc::SYS_finit_module,
     libc::SYS_delete_module,
@@ -133,6 +133,12 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_get_mempolicy,
 ];
 
+/// Not every C library has a name for it.
+#[cfg(target_arch = "x86_64")]
+const KEXEC_FILE_LOAD: libc::c_long = 320;
+#[cfg(target_arch = "aarch64")]
+const KEXEC_FILE_LOAD: libc::c_long = 294;
+
 /// Refused with `EPERM` on this processor only.
 #[cfg(target_arch = "x86_64")]
 const REFUSED_HERE: &[libc::c_long] = &[
@@ -154,7 +160,8 @@ const REFUSED_NEW: [u32; 4] = [450, 459, 460, 461];
 const REFUSED_I386: &[u32] = &[
     21, 22, 52, 217, 310, 346, 430, 431, 432, 433, 428, 429, 442, 342, // mounts and namespaces
     286, 287, 288, 357, 336, 374, 425, 426, 427, 338, 253, // keys and other large doors
-    88, 283, 128, 350, 129, 51, 87, 115, 103, 131, 443, 79, 25, 264, 404, 74, 121, 111, 169, // the machine
+    88, 283, 128, 350, 129, 51, 87, 115, 103, 131, 443, 79, 25, 264, 404, 74, 121, 111,
+    169, // the machine
     349, 438, 440, 317, 294, 274, 276, 275, 450, 459, 460, 461, // other processes and their memory
     110, 101, 86, 62, 135, 149, 127, 130, 167, 166, 113, // old ones
 ];
@@ -331,7 +338,11 @@ mod tests {
             (467, 0, errno(libc::ENOSYS)),
             (0x4000_0001, 0, errno(libc::ENOSYS)),
         ] {
-            assert_eq!(run(&filter, ARCH, u32::try_from(call).unwrap(), first), want.value(), "{call} {first}");
+            assert_eq!(
+                run(&filter, ARCH, u32::try_from(call).unwrap(), first),
+                want.value(),
+                "{call} {first}"
+            );
         }
     }
 

@@ -96,6 +96,11 @@ fn proc(points: &mut MountPoints) -> Result<(), SandboxError> {
     }
 }
 
+/// True if the command gets the machine itself: asked for, and this is its root.
+fn is_machine(command: &Command) -> bool {
+    command.security == Security::Insecure && idmap::is_whole(&userns::own_map("uid_map"))
+}
+
 /// A new `/sys` where the network is the command's own; else the machine's, or nothing. Always read-only.
 fn sys_dir(command: &Command, points: &mut MountPoints) -> Result<(), SandboxError> {
     let target = points.strict_dir(&path("sys"))?;
@@ -104,12 +109,11 @@ fn sys_dir(command: &Command, points: &mut MountPoints) -> Result<(), SandboxErr
     } else {
         None
     };
-    let mount = match own {
-        Some(mount) => Some(mount),
-        None => machines_sys(),
-    };
-    let Some(mount) = mount else { return Ok(()) };
+    let Some(mount) = own.or_else(|| machines_sys(!is_machine(command))) else { return Ok(()) };
     attach(&mount, &target, "/sys")?;
+    if is_machine(command) {
+        return Ok(());
+    }
     // What is mounted below it (cgroups, debugging, security modules) is the machine's business.
     let mut empty: Option<OwnedFd> = None;
     for name in below_sys() {
@@ -143,9 +147,12 @@ fn hide_dir(first: &mut Option<OwnedFd>, there: OwnedFd, name: &str) -> Result<(
     Ok(())
 }
 
-fn machines_sys() -> Option<OwnedFd> {
+fn machines_sys(readonly: bool) -> Option<OwnedFd> {
     let host = open_path(CWD, "/sys", OFlags::DIRECTORY).ok()?;
     let mount = clone_mount(&host, "/sys").ok()?;
+    if !readonly {
+        return Some(mount);
+    }
     sys::mount_add(&mount, u64::from((PLAIN | MountAttrFlags::MOUNT_ATTR_RDONLY).bits()), true).ok()?;
     Some(mount)
 }
@@ -171,7 +178,7 @@ fn host_device(name: &str, major: u32, minor: u32) -> Result<OwnedFd, SandboxErr
 
 fn dev(command: &Command, points: &mut MountPoints, null: &OwnedFd) -> Result<(), SandboxError> {
     let target = points.strict_dir(&path("dev"))?;
-    if command.security == Security::Insecure && idmap::is_whole(&userns::own_map("uid_map")) {
+    if is_machine(command) {
         let host = open_path(CWD, "/dev", OFlags::DIRECTORY).doing("open `/dev`")?;
         return attach(clone_mount(host, "/dev")?, &target, "/dev");
     }

@@ -185,6 +185,12 @@ fn wait_readable(questions: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// True while the process that asked still waits: its number means no other one yet.
+pub(crate) fn still_asks(questions: BorrowedFd<'_>, id: u64) -> bool {
+    // SAFETY: the request reads one number, which lives across the call.
+    unsafe { libc::ioctl(questions.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) == 0 }
+}
+
 /// Answers a question: the call's result, or the number of its error.
 pub(crate) fn answer(questions: BorrowedFd<'_>, id: u64, answer: Result<i64, i32>) -> io::Result<()> {
     let (val, error) = match answer {

@@ -219,9 +219,9 @@ fn apparmor() -> SandboxError {
     )
 }
 
-/// Says why this machine gives no user namespace.
-fn explain(error: &io::Error) -> SandboxError {
-    let message = |why: &str| format!("this machine gives no user namespace: {why}");
+/// Says why this machine gives no namespace.
+pub(crate) fn explain(error: &io::Error) -> SandboxError {
+    let message = |why: &str| format!("this machine gives no namespaces: {why}");
     if setting("user/max_user_namespaces") == Some(0) {
         return SandboxError::machine(
             message("user.max_user_namespaces is 0"),

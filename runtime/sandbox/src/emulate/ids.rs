@@ -114,7 +114,7 @@ pub(super) struct People {
 }
 
 impl People {
-    pub(super) fn answer(&mut self, tracee: &Tracee, question: &Question) -> Answer {
+    pub(super) fn answer(&mut self, tracee: &Tracee<'_>, question: &Question) -> Answer {
         let mut person = self.of(tracee);
         let answer = person.answer(tracee, question);
         if person.user.effective != 0 {
@@ -132,7 +132,7 @@ impl People {
         self.stranger
     }
 
-    fn of(&self, tracee: &Tracee) -> Person {
+    fn of(&self, tracee: &Tracee<'_>) -> Person {
         if let Some(person) = self.known.get(&tracee.process) {
             return person.clone();
         }
@@ -151,7 +151,7 @@ impl People {
 }
 
 impl Person {
-    fn answer(&mut self, tracee: &Tracee, question: &Question) -> Answer {
+    fn answer(&mut self, tracee: &Tracee<'_>, question: &Question) -> Answer {
         let args = &question.arguments;
         let number = |at: usize| args[at] as u32;
         let privileged = self.user.effective == 0;
@@ -182,7 +182,7 @@ impl Person {
         }
     }
 
-    fn get_groups(&self, tracee: &Tracee, size: u32, address: u64) -> Answer {
+    fn get_groups(&self, tracee: &Tracee<'_>, size: u32, address: u64) -> Answer {
         let count = self.groups.len();
         if size != 0 {
             if (size as usize) < count {
@@ -194,7 +194,7 @@ impl Person {
     }
 }
 
-fn told(tracee: &Tracee, args: &[u64; 6], three: Three) -> Answer {
+fn told(tracee: &Tracee<'_>, args: &[u64; 6], three: Three) -> Answer {
     for (&address, id) in args.iter().zip([three.real, three.effective, three.saved]) {
         tracee.put(address, &[id])?;
     }

@@ -33,7 +33,8 @@ pub(crate) fn serve(questions: OwnedFd, init: Pid, notes: Notes) {
     std::thread::spawn(move || {
         let mut emulator = Emulator { people: People::default(), root: None, init, notes };
         while let Ok(question) = sys::next_question(questions.as_fd()) {
-            let answer = emulator.answer(&question);
+            let still_asks = || sys::still_asks(questions.as_fd(), question.id);
+            let answer = emulator.answer(&question, &still_asks);
             // The asker may be dead by now.
             drop(sys::answer(questions.as_fd(), question.id, answer.map_err(Errno::raw_os_error)));
         }
@@ -49,8 +50,8 @@ struct Emulator {
 }
 
 impl Emulator {
-    fn answer(&mut self, question: &Question) -> Answer {
-        let tracee = Tracee::new(question.pid)?;
+    fn answer(&mut self, question: &Question, still_asks: &dyn Fn() -> bool) -> Answer {
+        let tracee = Tracee::new(question.pid, still_asks)?;
         if owner::is_about(question.call) {
             if self.root.is_none() {
                 self.root = Some(tracee::root_of(self.init)?);

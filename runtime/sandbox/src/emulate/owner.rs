@@ -25,7 +25,7 @@ pub(super) fn is_about(call: i32) -> bool {
 
 pub(super) fn answer(
     root: &OwnedFd,
-    tracee: &Tracee,
+    tracee: &Tracee<'_>,
     question: &Question,
     note: &mut dyn FnMut(String),
 ) -> Answer {
@@ -62,7 +62,7 @@ fn follows(_call: libc::c_long) -> bool {
 
 fn at(
     root: &OwnedFd,
-    tracee: &Tracee,
+    tracee: &Tracee<'_>,
     dir: i32,
     path: &[u8],
     owner: (u32, u32),

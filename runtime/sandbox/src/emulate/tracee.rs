@@ -16,19 +16,20 @@ const PATH_MAX: usize = 4096;
 const PAGE: u64 = 4096;
 
 /// A process that waits for an answer.
-#[derive(Debug)]
-pub(crate) struct Tracee {
+pub(crate) struct Tracee<'a> {
     /// The thread that asks.
     pid: u32,
+    /// Looked at after something of it was opened: until then its number may have become another process's.
+    still_asks: &'a dyn Fn() -> bool,
     /// The process that it belongs to, and that one's parent.
     pub(crate) process: u32,
     pub(crate) parent: u32,
 }
 
-impl Tracee {
-    pub(crate) fn new(pid: u32) -> Result<Self, Errno> {
+impl<'a> Tracee<'a> {
+    pub(crate) fn new(pid: u32, still_asks: &'a dyn Fn() -> bool) -> Result<Self, Errno> {
         let (process, parent) = family(pid).ok_or(Errno::SRCH)?;
-        Ok(Self { pid, process, parent })
+        Ok(Self { pid, still_asks, process, parent })
     }
 
     /// The text at an address, up to its NUL.
@@ -71,12 +72,14 @@ impl Tracee {
     fn memory(&self, write: bool) -> Result<File, Errno> {
         let mut options = fs_err::OpenOptions::new();
         let file = options.read(true).write(write).open(format!("/proc/{}/mem", self.pid));
-        file.map(|file| file.into_parts().0).map_err(|_| Errno::FAULT)
+        let file = file.map_err(|_| Errno::FAULT)?;
+        self.its(file.into_parts().0)
     }
 
     /// What one of its descriptors is open on.
     pub(crate) fn descriptor(&self, number: i32) -> Result<OwnedFd, Errno> {
-        open_path(CWD, format!("/proc/{}/fd/{number}", self.pid), OFlags::empty()).map_err(|_| Errno::BADF)
+        let path = format!("/proc/{}/fd/{number}", self.pid);
+        self.its(open_path(CWD, path, OFlags::empty()).map_err(|_| Errno::BADF)?)
     }
 
     /// The name, inside, of a directory that paths start at: a descriptor, or `AT_FDCWD`.
@@ -85,7 +88,13 @@ impl Tracee {
             libc::AT_FDCWD => format!("/proc/{}/cwd", self.pid),
             number => format!("/proc/{}/fd/{number}", self.pid),
         };
-        rustix::fs::readlink(link, Vec::new()).map(std::ffi::CString::into_bytes).map_err(|_| Errno::BADF)
+        let name = rustix::fs::readlink(link, Vec::new()).map_err(|_| Errno::BADF)?;
+        self.its(name.into_bytes())
+    }
+
+    /// What was found, if it was the asker's.
+    fn its<T>(&self, found: T) -> Result<T, Errno> {
+        if (self.still_asks)() { Ok(found) } else { Err(Errno::SRCH) }
     }
 }
 
