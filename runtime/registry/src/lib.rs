@@ -37,6 +37,7 @@ use std::fmt;
 pub use client::Client;
 pub use client::account::Found;
 pub use client::blob::BlobSink;
+pub use client::copy::Remote;
 pub use client::push::PushReport;
 pub use client::upload::{BlobSource, Pushed};
 pub use clock::Clock;

@@ -173,10 +173,10 @@ impl Client {
                 format!("`{}` has {} bytes, not {}", site.registry, length.unwrap_or_default(), expected),
             ));
         }
-        self.copy(reply, wanted, skip, sink, progress)
+        self.receive(reply, wanted, skip, sink, progress)
     }
 
-    fn copy(
+    fn receive(
         &self,
         reply: Reply,
         wanted: &Descriptor,

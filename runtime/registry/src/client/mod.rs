@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod blob;
+pub(crate) mod copy;
 mod delete;
 mod list;
 mod pull;

@@ -65,6 +65,7 @@ impl Client {
 
     fn put_manifest(&self, site: &Site, name: &str, kind: &str, bytes: &[u8]) -> Result<Descriptor, Error> {
         let descriptor = Descriptor::of(kind, bytes);
+        let document = Document::parse(bytes, Some(kind))?;
         let ask = Ask::new(Method::PUT, below(site, &format!("/manifests/{name}"))?)
             .scope(scope(&site.repository, "pull,push"));
         let wire = self.wire();
@@ -81,7 +82,7 @@ impl Client {
             ));
         }
         let noted = reply.header(&SUBJECT).is_some();
-        let (subject, artifact_type, annotations) = match Document::parse(bytes, Some(kind))? {
+        let (subject, artifact_type, annotations) = match document {
             Document::Manifest(manifest) => {
                 let own = manifest.artifact_type.unwrap_or(manifest.config.media_type);
                 (manifest.subject, Some(own), manifest.annotations)

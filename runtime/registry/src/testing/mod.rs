@@ -132,6 +132,11 @@ impl World {
         servers.insert(origin.to_owned(), server);
     }
 
+    /// Where the server of an origin listens.
+    pub fn address(&self, origin: &str) -> Option<SocketAddr> {
+        lock(&self.servers).get(origin).map(server::Server::address)
+    }
+
     /// Answers a request (`GET https://reg.test/v2/`) with these answers in turn; the last one stays. A path without a
     /// query matches every query. `*` as the path matches what nothing else does.
     pub fn on(&self, request: &str, answers: impl IntoIterator<Item = Answer>) -> &Self {

@@ -1,12 +1,14 @@
 //! Tests of the whole client: scripted servers, and a real registry where one is installed.
 
 mod accounts;
+mod advisories;
 mod auth;
 mod downloads;
 mod lists;
 mod live;
 mod manifests;
 mod mirrors;
+mod proxy;
 mod uploads;
 
 use std::sync::{Mutex, Once, PoisonError};

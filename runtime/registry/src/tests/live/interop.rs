@@ -46,3 +46,22 @@ fn with_skopeo() {
         client.blob(&docker, layer, &mut sink).unwrap();
     }
 }
+
+#[test]
+fn from_registry_to_registry() {
+    let (Some(one), Some(other)) = (Live::start(|_| String::new()), Live::start(|_| String::new())) else {
+        return;
+    };
+    let client = Client::new(Config::empty(one.dir.path()));
+    let (blobs, root) = image();
+    let from = one.reference("team/app:1");
+    client.push(&from, &root, &blobs, &[]).unwrap();
+    let to = other.reference("copy/app:2");
+    let report = client.copy(&from, &to).unwrap();
+    assert_eq!((report.sent, report.mounted), (4, 0));
+    assert_eq!(pull_all(&client, &to, &blobs), root);
+    let near = one.reference("copy/app:2");
+    let report = client.copy(&from, &near).unwrap();
+    assert_eq!((report.sent, report.mounted), (0, 4));
+    assert_eq!(pull_all(&client, &near, &blobs), root);
+}

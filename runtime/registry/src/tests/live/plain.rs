@@ -48,6 +48,9 @@ fn everything_once() {
         Kind::DigestMismatch
     );
     assert_eq!(client.push_manifest(&name, media::MANIFEST, b"{}").unwrap_err().kind(), Kind::Protocol);
+    let unknown = super::super::manifest();
+    let error = client.push_manifest(&name, media::MANIFEST, &unknown).unwrap_err();
+    assert!(error.to_string().contains("MANIFEST_BLOB_UNKNOWN"), "{error}");
 
     let refused = client.delete(&name).unwrap_err();
     assert!(refused.help().unwrap().contains("by digest"), "{refused:?}");
