@@ -213,6 +213,11 @@ impl<R: Read> HashingReader<R> {
     pub fn digest(self) -> FileDigest {
         FileDigest::finish(self.hasher)
     }
+
+    /// The digest of what was read, and the source.
+    pub fn into_parts(self) -> (FileDigest, R) {
+        (FileDigest::finish(self.hasher), self.inner)
+    }
 }
 
 impl<R: Read> Read for HashingReader<R> {

@@ -5,6 +5,8 @@
 //! are never opened. Owners and times of the machine are not part of a context: all files are 0:0, and copies give
 //! them the time of the step.
 
+mod archives;
+mod fingerprint;
 mod hash;
 mod stat_cache;
 #[cfg(test)]

@@ -62,7 +62,7 @@ impl Signature {
     }
 
     /// True if the file cannot change any more without its change time showing it.
-    fn is_settled(&self, now: Duration) -> bool {
+    pub(super) fn is_settled(&self, now: Duration) -> bool {
         let Ok(seconds) = u64::try_from(self.ctime.0) else { return true };
         now.checked_sub(SETTLED).is_some_and(|limit| Duration::new(seconds, self.ctime.1) <= limit)
     }
@@ -147,6 +147,11 @@ impl StatCache {
 }
 
 impl RootCache {
+    /// The directory that holds this cache, if it is kept.
+    pub(super) fn dir(&self) -> Option<&Path> {
+        self.file.as_deref()?.parent()
+    }
+
     /// What is known of a file that looks like this.
     pub fn get(&self, signature: &Signature) -> Option<Known> {
         let mut state = self.lock();
@@ -207,12 +212,17 @@ impl RootCache {
     }
 }
 
-/// Removes the caches of the roots that were used longest ago, when there are many.
+/// Removes the caches of the roots that were used longest ago, and of archives, when there are many.
 fn trim(dir: &Path) -> std::io::Result<()> {
+    trim_kind(dir, "stats")?;
+    trim_kind(dir, super::archives::EXTENSION)
+}
+
+fn trim_kind(dir: &Path, kind: &str) -> std::io::Result<()> {
     let mut files = Vec::new();
     for item in fs_err::read_dir(dir)? {
         let item = item?;
-        if item.path().extension().is_some_and(|extension| extension == "stats") {
+        if item.path().extension().is_some_and(|extension| extension == kind) {
             files.push((item.metadata()?.modified()?, item.path()));
         }
     }

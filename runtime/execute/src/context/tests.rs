@@ -102,6 +102,29 @@ fn nesting_is_bounded() {
     assert!(matches!(error, FileError::Deep { .. }), "{error}");
 }
 
+#[test]
+fn fingerprints_see_every_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a");
+    fs_err::write(&file, "1").unwrap();
+    let settle = || std::thread::sleep(Duration::from_millis(80));
+    let mark = || open(dir.path(), &["skip"]).fingerprint().unwrap();
+    // Still fresh: it could change within the same tick.
+    assert_eq!(mark(), None);
+    settle();
+    let first = mark();
+    assert!(first.is_some());
+    assert_eq!(mark(), first);
+    fs_err::write(dir.path().join("skip"), "").unwrap();
+    assert_eq!(mark(), first, "what is left out does not count");
+    fs_err::write(&file, "2").unwrap();
+    settle();
+    let second = mark();
+    assert!(second.is_some() && second != first);
+    std::os::unix::fs::symlink("a", dir.path().join("l")).unwrap();
+    assert_ne!(mark(), second);
+}
+
 fn stat(number: u64) -> Signature {
     Signature { dev: 1, ino: number, size: 3, mtime: (5, 6), ctime: (7, 8) }
 }

@@ -58,7 +58,7 @@ pub(super) fn open<'a>(
         }
         Place::Bytes(bytes) => Bytes::Memory(io::Cursor::new(std::sync::Arc::clone(bytes))),
         Place::Host(path) => Bytes::File(File::open(path).map_err(ImageError::io("a downloaded file"))?),
-        Place::Archive(number, path) => Bytes::File(archives.open(*number, path)?),
+        Place::Archive(number, path) => Bytes::File(archives.open(inputs, *number, path)?),
         Place::Empty => Bytes::Stream(Box::new(io::empty())),
     })
 }

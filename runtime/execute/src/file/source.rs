@@ -120,11 +120,6 @@ impl What {
     }
 }
 
-/// Mode, owner and time of directories that a layer implies but does not hold.
-pub fn implied_dir() -> Meta {
-    Meta { mode: 0o755, ..Meta::default() }
-}
-
 impl Source<'_> {
     /// How messages call it.
     pub fn place(&self) -> &'static str {
@@ -241,7 +236,7 @@ pub(super) fn tree_get(tree: &Tree, path: &ImagePath) -> Option<Item> {
 }
 
 fn implied(path: &ImagePath) -> Item {
-    Item { path: path.clone(), what: What::Dir, meta: implied_dir(), same: None }
+    Item { path: path.clone(), what: What::Dir, meta: Meta::IMPLIED_DIR, same: None }
 }
 
 fn tree_item(found: Found<'_>) -> Item {

@@ -9,7 +9,7 @@ use imgc_base::path::ImagePath;
 use imgc_image::{Entry, Kind, Meta, Tree};
 
 use super::error::FileError;
-use super::source::{Content, SameFile, What, implied_dir, resolve, tree_get};
+use super::source::{Content, SameFile, What, resolve, tree_get};
 
 /// The root with the changes so far.
 #[derive(Debug)]
@@ -202,7 +202,7 @@ impl<'a> Stage<'a> {
             node.meta.mtime = self.time;
             return;
         }
-        let mut meta = self.below_root(&dir).map_or_else(implied_dir, |item| item.meta);
+        let mut meta = self.below_root(&dir).map_or(Meta::IMPLIED_DIR, |item| item.meta);
         meta.mtime = self.time;
         self.nodes.insert(dir, Node { what: What::Dir, meta, same: None, source: None });
     }
@@ -219,7 +219,7 @@ impl<'a> Stage<'a> {
             last = parent;
         }
         for at in missing {
-            let meta = self.below_root(&at).map_or_else(implied_dir, |item| item.meta);
+            let meta = self.below_root(&at).map_or(Meta::IMPLIED_DIR, |item| item.meta);
             self.nodes.insert(at, Node { what: What::Dir, meta, same: None, source: None });
         }
         let mut first: BTreeMap<(usize, SameFile), ImagePath> = BTreeMap::new();

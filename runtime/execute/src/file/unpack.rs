@@ -4,27 +4,30 @@
 //! reference's does: a directory merges with one that is there, anything else replaces, links on the way are followed
 //! below the destination and never out of it. Owners, modes and times are the archive's; `--chown` overrides owners.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use imgc_base::digest::{DiffId, FileDigest};
 use imgc_base::path::ImagePath;
+use imgc_image::scan::HashingReader;
 use imgc_image::unpack::{TreeWriter, unpack};
 use imgc_image::{Contents, Entry, ImageError, Kind, LayerIndex, Meta, Root};
 
 use super::copy::{Changes, Work};
 use super::error::FileError;
 use super::open::open;
+use super::plan::close;
 use super::source::{Content, Place, SameFile, Source, What, resolve_within};
 use super::stage::{Making, Node, Standing};
 use crate::fetch::archive;
 
-/// Archives unpacked for one step.
+/// Archives of one step.
 #[derive(Debug)]
 pub(super) struct Archives<'a> {
     scratch: &'a Path,
     contents: ContentsRef<'a>,
-    unpacked: Vec<Unpacked>,
+    known: Vec<Archive>,
     copies: usize,
     /// Number of the source that is being copied.
     pub(super) label: usize,
@@ -39,7 +42,15 @@ impl std::fmt::Debug for ContentsRef<'_> {
     }
 }
 
-/// One unpacked archive. Its directory goes with it.
+/// One archive. What is in it may be known from an earlier build: then it is unpacked when the first member is read.
+#[derive(Debug)]
+struct Archive {
+    name: String,
+    content: Content,
+    unpacked: Mutex<Option<Unpacked>>,
+}
+
+/// Its directory goes with it.
 #[derive(Debug)]
 struct Unpacked {
     root: Root,
@@ -49,7 +60,7 @@ struct Unpacked {
 impl<'a> Archives<'a> {
     /// None yet; directories are made below `scratch`.
     pub(super) fn new(scratch: &'a Path, contents: &'a dyn Contents) -> Self {
-        Self { scratch, contents: ContentsRef(contents), unpacked: Vec::new(), copies: 0, label: 0 }
+        Self { scratch, contents: ContentsRef(contents), known: Vec::new(), copies: 0, label: 0 }
     }
 
     /// A number for one copied root: hard links hold within it.
@@ -58,23 +69,76 @@ impl<'a> Archives<'a> {
         self.copies
     }
 
-    /// The bytes of a member.
-    pub(super) fn open(&self, archive: usize, path: &ImagePath) -> Result<std::fs::File, FileError> {
-        let unpacked = self.unpacked.get(archive).ok_or(FileError::Input(archive))?;
-        Ok(unpacked.root.file(path)?)
+    /// The bytes of a member. `inputs` are those of the step.
+    pub(super) fn open(
+        &self,
+        inputs: &[Source<'_>],
+        archive: usize,
+        path: &ImagePath,
+    ) -> Result<std::fs::File, FileError> {
+        let archive = self.known.get(archive).ok_or(FileError::Input(archive))?;
+        let mut unpacked = archive.unpacked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unpacked) = &*unpacked {
+            return Ok(unpacked.root.file(path)?);
+        }
+        let mut source = open(inputs, self, self.contents.0, &archive.content, false)?;
+        let tar = archive::recognise(&mut source).map_err(unreadable(&archive.name))?;
+        let Some(tar) = tar else { return Err(FileError::Changed(path.clone())) };
+        let fresh = self.unpack(&archive.name, tar)?.0;
+        let file = fresh.root.file(path)?;
+        *unpacked = Some(fresh);
+        Ok(file)
     }
 
-    /// Unpacks into a fresh directory; gives its number and what is in it.
-    fn unpack(&mut self, name: &str, source: impl Read) -> Result<(usize, LayerIndex), FileError> {
+    /// Unpacks into a fresh directory; gives what is in it.
+    fn unpack(&self, name: &str, source: impl Read) -> Result<(Unpacked, LayerIndex), FileError> {
         let failed = |source: ImageError| FileError::Archive { archive: name.to_owned(), source };
-        let io = |error: std::io::Error| failed(ImageError::io("a temporary directory")(error));
+        let io = |error: io::Error| failed(ImageError::io("a temporary directory")(error));
         let dir = tempfile::Builder::new().prefix("add-").tempdir_in(self.scratch).map_err(io)?;
         let mut writer = TreeWriter::new(Root::open(dir.path()).map_err(io)?);
         let index = unpack(source, Some(&mut writer)).map_err(failed)?;
         let root = Root::open(dir.path()).map_err(io)?;
-        self.unpacked.push(Unpacked { root, _dir: dir });
-        Ok((self.unpacked.len() - 1, index))
+        Ok((Unpacked { root, _dir: dir }, index))
     }
+
+    /// What is in a file; `None` if it is no archive.
+    fn look(
+        &mut self,
+        source: &Source<'_>,
+        content: &Content,
+        name: &str,
+    ) -> Result<Option<LayerIndex>, FileError> {
+        let context = match source {
+            Source::Context(context) => Some(*context),
+            _ => None,
+        };
+        let remembered = context.zip(content.digest).and_then(|(context, digest)| context.archive(&digest));
+        let mut archive =
+            Archive { name: name.to_owned(), content: content.clone(), unpacked: Mutex::new(None) };
+        if let Some(index) = remembered {
+            self.known.push(archive);
+            return Ok(Some(index));
+        }
+        let opened = open(std::slice::from_ref(source), self, self.contents.0, content, true)?;
+        let mut hashing = HashingReader::new(opened);
+        let Some(tar) = archive::recognise(&mut hashing).map_err(unreadable(name))? else { return Ok(None) };
+        let (unpacked, index) = self.unpack(name, tar)?;
+        archive.unpacked = Mutex::new(Some(unpacked));
+        // Behind the archive's end there may be more of the file.
+        io::copy(&mut hashing, &mut io::sink()).map_err(unreadable(name))?;
+        let (digest, opened) = hashing.into_parts();
+        close(opened, content, digest)?;
+        if let Some(context) = context {
+            context.remember_archive(&digest, &index);
+        }
+        self.known.push(archive);
+        Ok(Some(index))
+    }
+}
+
+fn unreadable(name: &str) -> impl FnOnce(io::Error) -> FileError {
+    let archive = name.to_owned();
+    |error| FileError::Archive { archive, source: ImageError::io("an archive")(error) }
 }
 
 impl Work<'_, '_> {
@@ -88,16 +152,8 @@ impl Work<'_, '_> {
         change: &Changes,
     ) -> Result<bool, FileError> {
         let name = String::from_utf8_lossy(name).into_owned();
-        let opened =
-            open(std::slice::from_ref(source), self.archives, self.archives.contents.0, content, true)?;
-        let Some(tar) = archive::recognise(opened).map_err(|source| FileError::Archive {
-            archive: name.clone(),
-            source: ImageError::io("an archive")(source),
-        })?
-        else {
-            return Ok(false);
-        };
-        let (number, index) = self.archives.unpack(&name, tar)?;
+        let Some(index) = self.archives.look(source, content, &name)? else { return Ok(false) };
+        let number = self.archives.known.len() - 1;
         let dest = self.stage.resolve(dest)?;
         let owner = change.owner.unwrap_or((0, 0));
         self.stage.make_dirs(&dest, Making { mode: 0o755, owner })?;

@@ -155,3 +155,31 @@ fn a_broken_archive_says_so() {
     let error = add(&[], &[("t.tar", bytes)], &["t.tar"], "/o").unwrap_err();
     assert_eq!(error.to_string(), "failed to unpack `t.tar`");
 }
+
+#[test]
+fn a_known_archive_is_not_unpacked_before_it_is_needed() {
+    let (dir, store) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs_err::write(dir.path().join("t"), tar(&["d a", "f a/b B", "h c a/b"])).unwrap();
+    // Change times are the machine's: let them settle.
+    std::thread::sleep(std::time::Duration::from_millis(80));
+    let (library, root, cancel) = (Library::default(), Tree::default(), Cancel::new());
+    let round = || {
+        let scratch = tempfile::tempdir().unwrap();
+        let cache = StatCache::open(Some(store.path()));
+        let context = Context::open(dir.path(), Ignore::default(), &cache).unwrap();
+        let inputs = [Source::Context(&context)];
+        let cx = FileCx { contents: &library, time: TIME, scratch: scratch.path(), cancel: &cancel };
+        let add = Copy { unpack: Unpack::Archives, ..copy(&["t"], "/o") };
+        let op = FileOp { actions: vec![FileAction::Copy(Box::new(add))] };
+        let planned = resolve(&op, &root, &inputs, &cx).unwrap();
+        let unpacked = fs_err::read_dir(scratch.path()).unwrap().count();
+        let known = planned.known().unwrap();
+        let mut bytes = Vec::new();
+        assert_eq!(planned.write(&mut bytes, None).unwrap(), known);
+        cache.save();
+        (unpacked, bytes)
+    };
+    let (first, second) = (round(), round());
+    assert_eq!((first.0, second.0), (1, 0));
+    assert_eq!(first.1, second.1);
+}
