@@ -109,6 +109,16 @@ enum Command {
     #[command(visible_alias = "rmi")]
     Rm(command::rm::Args),
     Pull(command::pull::Args),
+    Push(command::push::Args),
+    Copy(command::copy::Args),
+    Export(command::export::Args),
+    Commit(command::commit::Args),
+    Ps(command::ps::Args),
+    Index(command::index::Args),
+    Search(command::search::Args),
+    Login(command::login::Args),
+    Logout(command::login::Logout),
+    Cache(command::cache::Args),
     Store(command::store::Args),
 }
 
@@ -159,6 +169,16 @@ fn start(app: App, enter: fn() -> Result<Isolation, SandboxError>) -> Result<u8,
         Command::Tag(args) => command::tag::run(&session, &args),
         Command::Rm(args) => command::rm::run(&session, &args),
         Command::Pull(args) => command::pull::run(&session, &args),
+        Command::Push(args) => command::push::run(&session, &args),
+        Command::Copy(args) => command::copy::run(&session, &args),
+        Command::Export(args) => command::export::run(&session, &args),
+        Command::Commit(args) => command::commit::run(&session, &args),
+        Command::Ps(args) => command::ps::run(&session, &args),
+        Command::Index(args) => command::index::run(&session, &args),
+        Command::Search(args) => command::search::run(&session, &args),
+        Command::Login(args) => command::login::run(&session, args),
+        Command::Logout(args) => command::login::logout(&session, &args),
+        Command::Cache(args) => command::cache::run(&session, &args),
         Command::Store(args) => command::store::run(&session, &args),
     }
 }

@@ -7,6 +7,7 @@ mod failure;
 mod progress;
 mod render;
 mod session;
+mod template;
 
 use std::process::ExitCode;
 

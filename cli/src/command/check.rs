@@ -63,8 +63,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     for name in args.select.iter().chain(&args.ignore) {
         if !RULES.iter().any(|rule| rule.name == name) {
             let mut failure = Failure::usage(format!("there is no rule `{name}`"));
-            if let Some(near) =
-                imgc_base::diagnostic::did_you_mean(name, RULES.iter().map(|rule| rule.name))
+            if let Some(near) = imgc_base::diagnostic::did_you_mean(name, RULES.iter().map(|rule| rule.name))
             {
                 failure = failure.help(format!("did you mean `{near}`?"));
             }
@@ -89,7 +88,8 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
             return Ok(exit_code(args, &findings));
         }
         Format::Json => {
-            let findings: Vec<_> = findings.iter().map(|found| diagnostic::to_json(found, &sources)).collect();
+            let findings: Vec<_> =
+                findings.iter().map(|found| diagnostic::to_json(found, &sources)).collect();
             writeln!(out, "{}", json!({"v": 1, "findings": findings}))?;
         }
         Format::Sarif => writeln!(out, "{}", sarif(&findings, &sources))?,

@@ -6,7 +6,7 @@ use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
 use imgc_image::layout::REF_NAME;
 use imgc_image::manifest::{Document, media};
-use imgc_image::{Descriptor, Manifest, limits};
+use imgc_image::{Descriptor, Layer, Manifest, limits};
 use imgc_store::Store;
 
 use crate::failure::{Failure, code};
@@ -126,20 +126,57 @@ pub fn open_all(store: &Store, descriptor: &Descriptor) -> Result<Vec<Opened>, F
     }
 }
 
+/// The layers of an image, read and checked.
+pub fn layers(store: &Store, opened: &Opened) -> Result<Vec<Layer>, Failure> {
+    if opened.manifest.layers.len() != opened.config.rootfs.diff_ids.len() {
+        let text = "the image's manifest and config name different numbers of layers";
+        return Err(Failure::new(code::FAILED, text));
+    }
+    let mut layers = Vec::new();
+    for (blob, diff_id) in opened.manifest.layers.iter().zip(&opened.config.rootfs.diff_ids) {
+        if store.layer(diff_id)?.is_none() {
+            // The diff-id of a config is only a claim until the layer was read.
+            store.note_foreign_blob(diff_id, &blob.media_type, &blob.digest, blob.size)?;
+        }
+        layers.push(Layer { diff_id: *diff_id, index: store.ensure_layer(diff_id)? });
+    }
+    Ok(layers)
+}
+
 /// The image for a platform, or for this machine.
 pub fn open(store: &Store, wanted: &str, platform: Option<&Platform>) -> Result<Opened, Failure> {
     let image = find(store, wanted)?;
-    let all = open_all(store, &image.descriptor)?;
-    let fits = |opened: &&Opened, platform: &Platform| {
-        let variant = opened.config.variant.as_deref().unwrap_or_default();
-        Platform::new(&opened.config.os, &opened.config.architecture, variant) == *platform
-    };
+    open_one(store, wanted, &image.descriptor, platform)
+}
+
+/// The same for an image that was found.
+pub fn open_one(
+    store: &Store,
+    wanted: &str,
+    descriptor: &Descriptor,
+    platform: Option<&Platform>,
+) -> Result<Opened, Failure> {
+    let all = open_all(store, descriptor)?;
     let host = Platform::host();
     let chosen = match platform {
-        Some(platform) => all.iter().find(|opened| fits(opened, platform)),
-        None => all.iter().find(|opened| fits(opened, &host)).or(all.first()),
+        Some(platform) => all.iter().find(|opened| opened.platform() == *platform),
+        None => all.iter().find(|opened| opened.platform() == host).or(all.first()),
     };
     chosen.cloned().ok_or_else(|| {
-        Failure::new(code::FAILED, format!("`{wanted}` is not in the store for this platform"))
+        let has: Vec<String> = all.iter().map(|opened| opened.platform().to_string()).collect();
+        let text = match platform {
+            Some(platform) => format!("`{wanted}` is not in the store for {platform}"),
+            None => format!("`{wanted}` is no image that can be opened"),
+        };
+        let failure = Failure::new(code::FAILED, text);
+        if has.is_empty() { failure } else { failure.note(format!("it is there for {}", has.join(", "))) }
     })
+}
+
+impl Opened {
+    /// The platform that the config states.
+    pub fn platform(&self) -> Platform {
+        let variant = self.config.variant.as_deref().unwrap_or_default();
+        Platform::new(&self.config.os, &self.config.architecture, variant)
+    }
 }

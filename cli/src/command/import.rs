@@ -8,6 +8,7 @@ use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
 use imgc_execute::import;
 
+use super::change;
 use crate::failure::{Failure, code};
 use crate::session::Session;
 
@@ -19,13 +20,17 @@ pub struct Args {
     /// The archive, plain or compressed (`-` reads stdin)
     file: PathBuf,
     /// The image's name
-    name: Reference,
+    #[arg(value_name = "NAME[:TAG]")]
+    name: String,
     /// For which platform it is (default: this machine's)
     #[arg(long)]
     platform: Option<Platform>,
     /// A remark for the history
     #[arg(short, long)]
     message: Option<String>,
+    /// An instruction of a Dockerfile: `-c 'CMD ["app"]'`
+    #[arg(short, long = "change", value_name = "INSTRUCTION")]
+    changes: Vec<String>,
     /// The default program, a JSON array or words
     #[arg(long, value_name = "CMD")]
     cmd: Option<String>,
@@ -36,6 +41,7 @@ pub struct Args {
 
 /// Imports.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    let name: Reference = args.name.parse()?;
     let store = session.store()?;
     let lease = store.begin_build()?;
     let platform = args.platform.clone().unwrap_or_else(Platform::host);
@@ -46,6 +52,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
             Err(_) => text.split_whitespace().map(str::to_owned).collect(),
         });
     }
+    let config = change::apply(&config, &platform, &args.changes)?;
     let epoch = crate::command::build::options::epoch(None)?;
     let message = args.message.clone();
     let descriptor = if args.file.as_os_str() == "-" {
@@ -63,7 +70,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     };
     let descriptor = descriptor.map_err(|error| Failure::chain(code::FAILED, &error))?;
     lease.finish()?;
-    store.tag(&args.name, &descriptor)?;
-    writeln!(std::io::stdout(), "imported {} {}", args.name.familiar(), descriptor.digest)?;
+    store.tag(&name, &descriptor)?;
+    writeln!(std::io::stdout(), "imported {} {}", name.familiar(), descriptor.digest)?;
     Ok(0)
 }

@@ -8,6 +8,7 @@ use imgc_execute::load;
 use imgc_image::layout::Layout;
 
 use crate::failure::{Failure, code};
+use crate::render;
 use crate::session::Session;
 
 /// Load images from a docker or OCI archive, or from an OCI layout
@@ -44,6 +45,10 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         return Err(Failure::usage(format!("`-t` names one image, but the archive holds {}", loaded.len())));
     }
     lease.finish()?;
+    if loaded.is_empty() {
+        return Err(Failure::new(code::FAILED, "the archive holds no image"));
+    }
+    let quiet = session.global.quiet || session.global.json;
     let mut out = std::io::stdout().lock();
     for image in &loaded {
         let names = image.names.iter().chain(&args.tags);
@@ -51,19 +56,20 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         for name in names {
             store.tag(name, &image.descriptor)?;
             named = true;
-            if !session.global.json {
+            if !quiet {
                 writeln!(out, "loaded {} {}", name.familiar(), image.descriptor.digest.short())?;
             }
         }
         if !named {
-            if !session.global.json {
+            // Docker keeps such an image too, as `<none>`.
+            store.keep(&image.descriptor)?;
+            if !quiet {
                 writeln!(out, "loaded {}", image.descriptor.digest)?;
             }
-            return Err(Failure::new(
-                code::FAILED,
-                "the archive gives this image no name, so it would be lost",
-            )
-            .help("name it: `imgc load -t NAME -i FILE`"));
+            render::talk(
+                session,
+                &format!("the image has no name: imgc tag {} NAME", image.descriptor.digest.short()),
+            );
         }
     }
     if session.global.json {

@@ -1,74 +1,130 @@
-//! `imgc pull`, and the way of a result into a registry.
+//! `imgc pull`: images from their registry into the store.
 
-use imgc_base::event::{Event, EventSink};
+use std::io::Write;
+use std::sync::Arc;
+
+use imgc_base::event::EventSink;
 use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
-use imgc_execute::Bases;
-use imgc_image::Descriptor;
+use imgc_execute::transfer::{self, Platforms};
 use imgc_registry::Client;
 use imgc_store::Store;
 
-use super::find;
-use crate::failure::Failure;
-use crate::progress;
-use crate::render::units;
+use super::names;
+use super::push::Telling;
+use crate::failure::{Failure, code};
+use crate::progress::{self, Show};
+use crate::render::{self, units};
 use crate::session::Session;
 
 /// Pull images from their registry
+///
+/// The index of an image for several platforms is kept whole; only the images for the platforms asked for come with it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names
-    #[arg(required = true)]
-    images: Vec<Reference>,
-    /// For this platform (default: this machine's)
-    #[arg(long)]
-    platform: Option<Platform>,
+    #[arg(required = true, value_name = "NAME[:TAG|@DIGEST]")]
+    images: Vec<String>,
+    /// For these platforms, or `all` (default: this machine's)
+    #[arg(long, value_name = "PLATFORM,...", value_delimiter = ',')]
+    platform: Vec<String>,
+    /// Every tag of the repository
+    #[arg(short, long)]
+    all_tags: bool,
+}
+
+/// Reads `--platform`.
+pub fn platforms(given: &[String]) -> Result<Platforms, Failure> {
+    if given.is_empty() {
+        return Ok(Platforms::default());
+    }
+    if given.iter().any(|text| text == "all") {
+        return Ok(Platforms::All);
+    }
+    let these: Result<Vec<Platform>, _> = given.iter().map(|text| text.parse::<Platform>()).collect();
+    these.map(Platforms::These).map_err(|error| Failure::usage(format!("`--platform`: {error}")))
 }
 
 /// Pulls.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    let platforms = platforms(&args.platform)?;
     let store = session.store()?;
     let client = session.online()?;
-    let show = progress::start(&session.global);
-    let platform = args.platform.clone().unwrap_or_else(Platform::host);
-    for reference in &args.images {
-        if reference.implied_tag() {
-            show.emit(Event::Note(format!("using the tag `latest`: {reference}")));
+    let mut wanted = Vec::new();
+    for text in &args.images {
+        if !args.all_tags {
+            wanted.push(names::aloud(session, text)?);
+            continue;
         }
-        let lease = store.begin_build()?;
-        let bases = Bases::new(&store, &session.cancel, show.as_ref()).with_registry(&client, true);
-        let found = bases.find(&reference.to_string(), &platform)?;
-        bases.tree(&found.descriptor.digest)?;
-        lease.finish()?;
-        show.emit(Event::Note(format!("pulled {} {}", reference.familiar(), found.descriptor.digest)));
+        let reference: Reference = text.parse()?;
+        if !reference.implied_tag() {
+            return Err(Failure::usage(format!("`{text}` names a tag, but `--all-tags` asks for all")));
+        }
+        for tag in client.tags(&reference)? {
+            wanted.push(reference.with_tag(&tag)?);
+        }
+    }
+    let show = progress::start(&session.global);
+    let client = client.with_observer(Arc::new(Telling(Arc::clone(&show))));
+    for reference in &wanted {
+        let asked = !args.platform.is_empty();
+        let pulled = one(session, &store, &client, reference, &platforms, asked, &show);
+        if pulled.is_err() {
+            show.close();
+        }
+        pulled?;
     }
     show.close();
+    let mut out = std::io::stdout().lock();
+    for reference in &wanted {
+        writeln!(out, "{reference}")?;
+    }
     Ok(0)
 }
 
-/// Pushes an image of the store under a name.
-pub fn push(
-    client: &Client,
+fn one(
+    session: &Session,
     store: &Store,
+    client: &Client,
     reference: &Reference,
-    descriptor: &Descriptor,
-    sink: &dyn EventSink,
+    platforms: &Platforms,
+    asked: bool,
+    show: &Arc<dyn Show>,
 ) -> Result<(), Failure> {
-    // Blobs that another repository of the same registry has are mounted, not sent.
-    let from: Vec<String> = find::all(store)?
-        .iter()
-        .flat_map(|image| &image.names)
-        .filter(|name| name.registry() == reference.registry() && name.repository() != reference.repository())
-        .map(|name| name.repository().to_owned())
-        .collect();
-    let report = client.push(reference, descriptor, store, &from)?;
-    sink.emit(Event::Note(format!(
-        "pushed {reference} {} ({} sent in {} blobs, {} there, {} mounted)",
-        report.descriptor.digest,
-        units::bytes(report.sent_bytes),
-        report.sent,
-        report.present,
-        report.mounted
-    )));
+    let lease = store.begin_build()?;
+    let sink: &dyn EventSink = show.as_ref();
+    let pulled = transfer::pull(store, client, reference, platforms, &session.cancel, sink)?;
+    if let (Platforms::These(wanted), [single]) = (platforms, pulled.platforms.as_slice())
+        && let Some(other) = wanted.iter().find(|platform| !single.satisfies(platform))
+    {
+        if asked {
+            let text = format!("`{}` is made for {single}, not for {other}", reference.familiar());
+            return Err(Failure::new(code::FAILED, text));
+        }
+        render::talk(session, &format!("warning: {reference} is made for {single}, this machine is {other}"));
+    }
+    lease.finish()?;
+    let before = store.images()?;
+    // By a digest alone an image has no name: it is kept as it is.
+    match reference.tag() {
+        Some(_) if reference.digest().is_none() => store.tag(reference, &pulled.descriptor)?,
+        _ => {
+            let name: Reference =
+                format!("{}/{}@{}", reference.registry(), reference.repository(), pulled.descriptor.digest)
+                    .parse()?;
+            store.tag(&name, &pulled.descriptor)?;
+        }
+    }
+    let news = if store.images()? == before { "is up to date" } else { "is here" };
+    render::talk(
+        session,
+        &format!(
+            "{} {news}: {}, {} in {} blobs came",
+            reference.familiar(),
+            pulled.descriptor.digest,
+            units::bytes(pulled.bytes),
+            pulled.fetched
+        ),
+    );
     Ok(())
 }

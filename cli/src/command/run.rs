@@ -3,18 +3,21 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
+use imgc_base::platform::Platform;
 use imgc_execute::container::{self, RunOptions};
-use imgc_image::Layer;
+use imgc_execute::kept::Container;
 use imgc_sandbox::{Attach, Status};
 
 use super::find;
 use crate::environment;
 use crate::failure::Failure;
+use crate::render;
 use crate::session::Session;
 
 /// Run a program in an image
 ///
-/// In the foreground; what it writes to its root is thrown away. The exit code is the program's.
+/// In the foreground; what it writes to its root is thrown away, unless `--keep` asks to keep it for `imgc commit`.
+/// The exit code is the program's.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A name or id
@@ -23,8 +26,14 @@ pub struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
     /// Throw the changes away (what happens anyway)
-    #[arg(long)]
+    #[arg(long, conflicts_with = "keep")]
     rm: bool,
+    /// Keep the changes: `imgc commit` makes an image of them, `imgc rm` removes them
+    #[arg(long)]
+    keep: bool,
+    /// A name for `imgc ps`, `imgc commit` and `imgc rm`
+    #[arg(long, value_name = "NAME", value_parser = container_name)]
+    name: Option<String>,
     /// Set a variable; without a value it is taken from the environment
     #[arg(short, long, value_name = "NAME[=VALUE]")]
     env: Vec<String>,
@@ -52,6 +61,9 @@ pub struct Args {
     /// Give it a terminal
     #[arg(short, long)]
     tty: bool,
+    /// The image for this platform, of several
+    #[arg(long)]
+    platform: Option<Platform>,
     /// Another entrypoint; empty for none
     #[arg(long, value_name = "PROGRAM")]
     entrypoint: Option<String>,
@@ -83,16 +95,50 @@ pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
 fn start(session: &Session, args: Args) -> Result<u8, Failure> {
     let options = options(&args)?;
     let store = session.store()?;
-    let opened = find::open(&store, &args.image, None)?;
-    let mut layers = Vec::new();
-    for diff_id in &opened.config.rootfs.diff_ids {
-        layers.push(Layer { diff_id: *diff_id, index: store.ensure_layer(diff_id)? });
+    let opened = find::open(&store, &args.image, args.platform.as_ref())?;
+    let layers = find::layers(&store, &opened)?;
+    let given: Vec<String> = args.entrypoint.iter().chain(&args.args).cloned().collect();
+    let mut container = Container::create(
+        &store,
+        args.name.as_deref(),
+        &args.image,
+        opened.descriptor.digest,
+        &given,
+        args.keep,
+    )?;
+    if args.keep {
+        // Also when its name goes to another image, the image stays for as long as there is something to commit.
+        store.keep(&opened.descriptor)?;
     }
-    let status = container::run(&store, layers, &opened.config.config, &options, &session.cancel)?;
-    Ok(match status {
+    let ended = container::run(&store, layers, &opened.config.config, &options, &container, &session.cancel);
+    let status = match ended {
+        Ok(status) => status,
+        Err(error) => {
+            container.remove()?;
+            return Err(error.into());
+        }
+    };
+    let code = match status {
         Status::Code(code) => u8::try_from(code).unwrap_or(u8::MAX),
         Status::Signal(signal) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
-    })
+    };
+    if args.keep {
+        container.ended(i32::from(code))?;
+        let id = &container.record.id;
+        render::talk(session, &format!("kept as {id}; make an image of it: imgc commit {id} NAME"));
+    } else {
+        container.remove()?;
+    }
+    Ok(code)
+}
+
+/// As docker has it: letters, digits and `_.-`, two at least.
+fn container_name(text: &str) -> Result<String, String> {
+    let good = text.len() >= 2
+        && text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    if good { Ok(text.to_owned()) } else { Err("letters, digits, `_`, `.` and `-`, two at least".to_owned()) }
 }
 
 fn options(args: &Args) -> Result<RunOptions, Failure> {

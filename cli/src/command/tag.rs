@@ -1,27 +1,32 @@
 //! `imgc tag`: one more name for an image.
 
-use imgc_base::reference::Reference;
-
-use super::find;
+use super::{find, names};
 use crate::failure::Failure;
 use crate::session::Session;
 
 /// Give an image one more name
+///
+/// A name that another image has moves to this one.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The image: a name or a digest
+    /// The image: a name or an id
+    #[arg(value_name = "IMAGE")]
     source: String,
-    /// The new name
-    target: Reference,
+    /// The new names
+    #[arg(value_name = "NAME[:TAG]", required = true)]
+    targets: Vec<String>,
 }
 
 /// Names an image.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let found = find::find(&store, &args.source)?;
-    if args.target.digest().is_some() {
-        return Err(Failure::usage(format!("`{}`: a name cannot hold a digest", args.target)));
+    for text in &args.targets {
+        let target = names::aloud(session, text)?;
+        if target.digest().is_some() {
+            return Err(Failure::usage(format!("`{text}`: a name cannot hold a digest")));
+        }
+        store.tag(&target, &found.descriptor)?;
     }
-    store.tag(&args.target, &found.descriptor)?;
     Ok(0)
 }

@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 
 use crate::app::{Global, Progress, When};
 use crate::failure::Failure;
+use crate::session::Session;
 
 /// Decides about colours for the whole program; `NO_COLOR` and `FORCE_COLOR` are honoured in `auto`.
 pub fn set_color(when: When) {
@@ -22,6 +23,20 @@ pub fn set_color(when: When) {
 /// True if moving progress makes sense.
 pub fn is_terminal() -> bool {
     std::io::stderr().is_terminal() && crate::environment::get("TERM").as_deref() != Some("dumb")
+}
+
+/// Says something that is no data: on stderr, and not with `-q`.
+pub fn talk(session: &Session, text: &str) {
+    if session.global.quiet {
+        return;
+    }
+    let mut err = anstream::stderr().lock();
+    // A reader that went away does not stop a command.
+    let _ = if matches!(session.global.progress, Progress::Json | Progress::Rawjson) {
+        writeln!(err, "{}", serde_json::json!({"v": 1, "ev": "note", "text": text}))
+    } else {
+        writeln!(err, "{text}")
+    };
 }
 
 /// Says why a command did not end well.

@@ -1,4 +1,4 @@
-//! `imgc run`: one program in an image, in the foreground, and nothing left behind.
+//! `imgc run`: one program in an image, in the foreground.
 
 use std::path::PathBuf;
 
@@ -10,6 +10,7 @@ use imgc_sandbox::{Attach, Command, MountSpec, Network, Status, What};
 use imgc_store::Store;
 
 use crate::error::ExecuteError;
+use crate::kept::Container;
 use crate::users;
 
 /// What a run was asked for; everything left out comes from the image.
@@ -41,22 +42,18 @@ pub struct RunOptions {
     pub attach: Attach,
 }
 
-/// Runs a program on the layers of an image, lowest first; returns how it ended.
+/// Runs a program on the layers of an image, lowest first, with its changes in a container; returns how it ended.
 pub fn run(
     store: &Store,
     layers: Vec<Layer>,
     config: &ContainerConfig,
     options: &RunOptions,
+    container: &Container,
     cancel: &Cancel,
 ) -> Result<Status, ExecuteError> {
     let tree = Tree::new(layers);
-    let work = store.work_dir("container")?;
-    let (upper, overlay_work) = (work.path().join("upper"), work.path().join("work"));
-    for dir in [&upper, &overlay_work] {
-        fs_err::create_dir(dir).map_err(ExecuteError::io("make a work directory"))?;
-    }
     let command = command(store, &tree, config, options)?;
-    let command = Command { upper, work: overlay_work, ..command };
+    let command = Command { upper: container.upper(), work: container.work(), ..command };
     let exit = imgc_sandbox::run(&command, &mut |_, _| {}, cancel)?;
     Ok(exit.status)
 }

@@ -1,13 +1,11 @@
 //! `imgc import`: a flat root filesystem becomes an image of one layer.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 
 use imgc_base::Epoch;
 use imgc_base::config::{ContainerConfig, History, ImageConfig, RootFs};
 use imgc_base::platform::Platform;
-use imgc_image::manifest::{PlatformDoc, media};
-use imgc_image::{Descriptor, ImageError, Manifest};
+use imgc_image::Descriptor;
 use imgc_store::{Import, Store};
 
 use crate::error::ExecuteError;
@@ -31,24 +29,14 @@ pub fn flat(
         variant: (!platform.variant.is_empty()).then(|| platform.variant.clone()),
         config,
         rootfs: RootFs { diff_ids: vec![layer.diff_id], ..RootFs::default() },
-        history: vec![History { created, created_by: Some("imgc import".to_owned()), comment, ..History::default() }],
+        history: vec![History {
+            created,
+            created_by: Some("imgc import".to_owned()),
+            comment,
+            ..History::default()
+        }],
         ..ImageConfig::default()
     };
-    let json = |source| ImageError::Json { what: "a config".to_owned(), source };
-    let bytes = serde_json::to_vec(&config).map_err(json)?;
-    let digest = store.put_document(&bytes)?;
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(media::MANIFEST.to_owned()),
-        artifact_type: None,
-        config: Descriptor::new(media::CONFIG, digest, bytes.len() as u64),
-        layers: vec![Descriptor::new(&layer.media_type, layer.digest, layer.size)],
-        subject: None,
-        annotations: BTreeMap::new(),
-    };
-    let bytes = serde_json::to_vec(&manifest).map_err(json)?;
-    store.put_document(&bytes)?;
-    let mut descriptor = Descriptor::of(media::MANIFEST, &bytes);
-    descriptor.platform = Some(PlatformDoc::from(platform));
-    Ok(descriptor)
+    let layers = vec![Descriptor::new(&layer.media_type, layer.digest, layer.size)];
+    crate::kept::write(store, &config, layers)
 }

@@ -4,16 +4,17 @@ use std::fs::File;
 use std::io::{self, Read};
 
 use imgc_base::config::ImageConfig;
-use imgc_base::digest::BlobDigest;
+use imgc_base::digest::{BlobDigest, DiffId};
 use imgc_base::reference::Reference;
 use imgc_image::archive::Archive;
 use imgc_image::docker_archive::{DockerArchive, DockerImage};
 use imgc_image::layout::Layout;
-use imgc_image::manifest::{Document, PlatformDoc, media};
-use imgc_image::{Descriptor, ImageError, Manifest, limits};
+use imgc_image::{Blobs, Descriptor, ImageError, limits, source};
 use imgc_store::{Import, Store};
 
 use crate::error::ExecuteError;
+use crate::transfer::pull::finish;
+use crate::transfer::{Platforms, gather};
 
 /// An image that was loaded.
 #[derive(Debug, Clone)]
@@ -32,20 +33,36 @@ pub fn archive(store: &Store, file: File) -> Result<Vec<Loaded>, ExecuteError> {
         std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(path)
     };
     let archive = Archive::open(file, scratch)?;
-    if archive.has("manifest.json") {
+    if Layout::is_in(&archive) {
+        let other = DockerArchive::is_in(&archive).then(|| archive.clone());
+        let opened = Layout::open_archive(archive)?;
+        // Docker writes both forms into one archive. The layout keeps the bytes of manifests, so that digests stay;
+        // only some older archives name their images in the other form alone.
+        let named = opened.roots().iter().all(|(name, _)| name.as_deref().and_then(full_name).is_some());
+        if let Some(other) = other.filter(|_| !named) {
+            let other = DockerArchive::open(other)?;
+            if other.images().iter().any(|image| !image.tags.is_empty()) {
+                return docker(store, &other);
+            }
+        }
+        return layout(store, &opened);
+    }
+    if DockerArchive::is_in(&archive) {
         return docker(store, &DockerArchive::open(archive)?);
     }
-    if Layout::is_in(&archive) {
-        return layout(store, &Layout::open_archive(archive)?);
-    }
-    Err(ImageError::Tar("neither `manifest.json` (docker) nor `oci-layout` (OCI) is in the archive".to_owned()).into())
+    Err(ImageError::Tar(
+        "neither `manifest.json` (docker) nor `oci-layout` (OCI) is in the archive".to_owned(),
+    )
+    .into())
 }
 
 /// Loads every image of a layout on disk.
 pub fn layout(store: &Store, layout: &Layout) -> Result<Vec<Loaded>, ExecuteError> {
     let mut loaded: Vec<Loaded> = Vec::new();
     for (name, root) in layout.roots() {
-        copy(store, layout, &root, 0)?;
+        for diff_id in copy(store, layout, &root)? {
+            store.ensure_layer(&diff_id)?;
+        }
         let names = name.iter().filter_map(|name| full_name(name)).collect::<Vec<_>>();
         match loaded.iter_mut().find(|known| known.descriptor.digest == root.digest) {
             Some(known) => known.names.extend(names),
@@ -66,55 +83,27 @@ fn full_name(name: &str) -> Option<Reference> {
     name.parse().ok()
 }
 
-/// Copies a manifest or index and all that it names.
-fn copy(store: &Store, layout: &Layout, descriptor: &Descriptor, depth: usize) -> Result<(), ExecuteError> {
-    if depth > 3 {
-        return Err(ImageError::Manifest("indexes are nested too deeply".to_owned()).into());
-    }
-    let (document, bytes) = layout.manifest(descriptor)?;
-    match document {
-        Document::Index(index) => {
-            for child in &index.manifests {
-                // `save` of one platform leaves the others' manifests out; so does an index of attestations.
-                if layout.blob_size(&child.digest).is_ok() {
-                    copy(store, layout, child, depth + 1)?;
-                }
-            }
-        }
-        Document::Manifest(manifest) => {
-            let config = layout.document(&manifest.config.digest, limits::CONFIG_BYTES)?;
-            let diff_ids = if is_image(&manifest) {
-                let parsed: ImageConfig = serde_json::from_slice(&config)
-                    .map_err(|source| ImageError::Json { what: "an image's config".into(), source })?;
-                if parsed.rootfs.diff_ids.len() != manifest.layers.len() {
-                    return Err(ImageError::Manifest(
-                        "the manifest and the config name different numbers of layers".to_owned(),
-                    )
-                    .into());
-                }
-                Some(parsed.rootfs.diff_ids)
-            } else {
-                None
-            };
-            for layer in &manifest.layers {
-                if !store.has_blob(&layer.digest) {
-                    let mut from = layout.blob(&layer.digest)?;
-                    put_blob(store, &mut from, layer.digest, layer.size)?;
-                }
-            }
-            for (layer, diff_id) in manifest.layers.iter().zip(diff_ids.iter().flatten()) {
-                store.note_foreign_blob(diff_id, &layer.media_type, &layer.digest, layer.size)?;
-                store.ensure_layer(diff_id)?;
-            }
-            store.put_document(&config)?;
+/// Copies a manifest or index and all that it names into the store. What an index names may be absent.
+fn copy(store: &Store, from: &dyn Blobs, root: &Descriptor) -> Result<Vec<DiffId>, ExecuteError> {
+    let read = |wanted: &Descriptor| match from.size(&wanted.digest) {
+        Ok(_) => Ok(Some(source::document(from, wanted, limits::MANIFEST_BYTES)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ExecuteError::io("read a manifest")(error)),
+    };
+    let parts = gather(root, "the image", &Platforms::All, &read)?;
+    for blob in parts.blobs.values() {
+        if store.find_blob(&blob.digest)? != Some(blob.size) {
+            let mut from = from.open(&blob.digest).map_err(ExecuteError::io("open a blob"))?;
+            put_blob(store, &mut from, blob.digest, blob.size)?;
         }
     }
-    store.put_document(&bytes)?;
-    Ok(())
+    finish(store, &parts)
 }
 
-fn is_image(manifest: &Manifest) -> bool {
-    matches!(manifest.config.media_type.as_str(), media::CONFIG | media::DOCKER_CONFIG)
+/// Copies an image from anywhere into the store, without reading its layers.
+pub fn blobs(store: &Store, from: &dyn Blobs, root: &Descriptor) -> Result<Descriptor, ExecuteError> {
+    copy(store, from, root)?;
+    Ok(Descriptor { annotations: std::collections::BTreeMap::new(), ..root.clone() })
 }
 
 fn put_blob(store: &Store, from: &mut dyn Read, digest: BlobDigest, size: u64) -> Result<(), ExecuteError> {
@@ -143,14 +132,19 @@ fn docker_image(
     let config: ImageConfig = serde_json::from_slice(&image.config)
         .map_err(|source| ImageError::Json { what: "an image's config".into(), source })?;
     if config.rootfs.diff_ids.len() != image.layers.len() {
-        return Err(ImageError::Manifest("the archive holds other layers than its config names".to_owned()).into());
+        return Err(
+            ImageError::Manifest("the archive holds other layers than its config names".to_owned()).into()
+        );
     }
     let mut layers = Vec::with_capacity(image.layers.len());
     for (member, wanted) in image.layers.iter().zip(&config.rootfs.diff_ids) {
         let known = match store.any_layer_blob(wanted)? {
             Some(blob) if store.layer(wanted)?.is_some() => blob,
             _ => {
-                let imported = store.import_layer(archive.layer(member)?, &Import { diff_id: Some(*wanted), ..Import::default() })?;
+                let imported = store.import_layer(
+                    archive.layer(member)?,
+                    &Import { diff_id: Some(*wanted), ..Import::default() },
+                )?;
                 if imported.diff_id != *wanted {
                     return Err(ImageError::Manifest(format!(
                         "layer `{member}` is {}, but the config says {wanted}",
@@ -163,25 +157,5 @@ fn docker_image(
         };
         layers.push(Descriptor::new(&known.media_type, known.digest, known.size));
     }
-    let config_digest = store.put_document(&image.config)?;
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(media::MANIFEST.to_owned()),
-        artifact_type: None,
-        config: Descriptor::new(media::CONFIG, config_digest, image.config.len() as u64),
-        layers,
-        subject: None,
-        annotations: std::collections::BTreeMap::new(),
-    };
-    let bytes = serde_json::to_vec(&manifest)
-        .map_err(|source| ImageError::Json { what: "a manifest".into(), source })?;
-    store.put_document(&bytes)?;
-    let mut descriptor = Descriptor::of(media::MANIFEST, &bytes);
-    descriptor.platform = Some(PlatformDoc {
-        architecture: config.architecture,
-        os: config.os,
-        variant: config.variant,
-        os_version: None,
-    });
-    Ok(descriptor)
+    crate::kept::write_raw(store, &config, &image.config, layers)
 }

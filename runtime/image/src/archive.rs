@@ -15,8 +15,11 @@ use crate::decompress;
 use crate::error::ImageError;
 use crate::tar_read::{MemberKind, TarReader};
 
+/// Members of an archive: far more than images with their layers have, and little memory.
+const MANY: usize = 200_000;
+
 /// An opened archive.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Archive {
     file: Arc<File>,
     members: BTreeMap<ImagePath, Place>,
@@ -47,6 +50,9 @@ impl Archive {
         let mut reader =
             TarReader::new(Counted { inner: io::BufReader::with_capacity(64 << 10, &file), at: 0 });
         while let Some(member) = reader.next_member()? {
+            if members.len() >= MANY {
+                return Err(ImageError::Limit { what: "number of archive members".into(), limit: MANY as u64 });
+            }
             let path = ImagePath::strict(&member.name)?;
             match member.kind {
                 MemberKind::File => {

@@ -76,7 +76,7 @@ pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
     }
     if push {
         for tag in &tags {
-            crate::command::pull::push(&session.online()?, &store, tag, &image.descriptor, counted.as_ref())?;
+            crate::command::push::push(&session.online()?, &store, tag, &image.descriptor, counted.as_ref())?;
         }
     }
     finish::files(&args, image, &names)?;

@@ -170,7 +170,10 @@ fn is_archive(path: &Path) -> bool {
 }
 
 /// Writes a file that appears under its name only when it is whole.
-pub fn to_file(dest: &Dest, write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Result<(), Failure> {
+pub fn to_file(
+    dest: &Dest,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     match dest {
         Dest::Stdout => {
             let stdout = std::io::stdout();

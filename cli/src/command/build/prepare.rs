@@ -4,8 +4,8 @@ use imgc_base::diagnostic::{Diagnostic, Severity};
 use imgc_base::event::EventSink;
 use imgc_base::span::SourceMap;
 use imgc_execute::{Bases, NamedContext};
-use imgc_lower::checks::{self, CheckContext};
 use imgc_graph::{Graph, Op, Source};
+use imgc_lower::checks::{self, CheckContext};
 use imgc_registry::Client;
 use imgc_store::Store;
 

@@ -239,7 +239,11 @@ fn choose(
 }
 
 /// The entry of an index that fits a platform best.
-fn for_platform(name: &str, index: &Index, platform: &Platform) -> Result<Descriptor, FactError> {
+pub(crate) fn for_platform(
+    name: &str,
+    index: &Index,
+    platform: &Platform,
+) -> Result<Descriptor, FactError> {
     let images = || index.manifests.iter().filter(|entry| media::is_manifest(&entry.media_type) || media::is_index(&entry.media_type));
     let exact = images().find(|entry| entry.platform.as_ref().is_some_and(|own| own.platform() == *platform));
     let near = || {

@@ -20,6 +20,7 @@ use imgc_registry::Client;
 use imgc_store::Store;
 
 pub use find::Found;
+pub(crate) use find::for_platform;
 
 /// Finds base images and brings their layers.
 pub struct Bases<'a> {

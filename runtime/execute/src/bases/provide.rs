@@ -4,10 +4,8 @@ use std::io::{self, Read};
 use std::sync::PoisonError;
 
 use imgc_base::digest::{BlobDigest, DiffId};
-use imgc_base::event::Event;
 use imgc_image::layout::Layout;
 use imgc_image::{Descriptor, Layer, Tree};
-use imgc_store::BlobWriter;
 use rayon::prelude::*;
 
 use super::{Bases, Known, Place};
@@ -58,56 +56,8 @@ impl Bases<'_> {
             }
             Place::Registry(reference) => {
                 let client = self.client.ok_or(ExecuteError::Graph("a registry image while offline"))?;
-                let mut sink = Download {
-                    writer: self.store.resume_blob(&descriptor.digest, descriptor.size)?,
-                    bases: self,
-                    what: descriptor.digest.short(),
-                    total: descriptor.size,
-                    told: 0,
-                };
-                client.blob(reference, descriptor, &mut sink).map_err(ExecuteError::Registry)?;
-                sink.writer.commit(expected)?;
-                Ok(())
+                crate::transfer::pull::fetch(self.store, client, reference, descriptor, self.sink)
             }
         }
-    }
-}
-
-/// A download into the store that tells how far it is.
-struct Download<'a> {
-    writer: BlobWriter,
-    bases: &'a Bases<'a>,
-    what: String,
-    total: u64,
-    told: u64,
-}
-
-/// Bytes between two reports of progress.
-const STEP: u64 = 1 << 20;
-
-impl io::Write for Download<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let count = self.writer.write(buf)?;
-        let done = self.writer.size();
-        if done >= self.told + STEP || done == self.total {
-            self.told = done;
-            self.bases.sink.emit(Event::Fetch { what: self.what.clone(), done, total: Some(self.total) });
-        }
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl imgc_registry::BlobSink for Download<'_> {
-    fn offset(&self) -> u64 {
-        self.writer.offset()
-    }
-
-    fn restart(&mut self) -> io::Result<bool> {
-        self.writer.restart().map_err(io::Error::other)?;
-        Ok(true)
     }
 }
