@@ -56,8 +56,8 @@ pub(crate) fn follow<'a>(
 }
 
 /// What a header keeps of a time.
-fn low(seconds: i64) -> u32 {
-    (seconds & 0xffff_ffff) as u32
+pub(crate) fn low(seconds: i64) -> u32 {
+    (seconds.cast_unsigned() & 0xffff_ffff) as u32
 }
 
 #[cfg(test)]

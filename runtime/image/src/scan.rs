@@ -313,7 +313,7 @@ mod tests {
         let compiled = |time: u32| [3495, 0, time, 5].map(u32::to_le_bytes).concat();
         let path = dir.path().join("__pycache__/m.cpython-311.pyc");
         let now = std::os::unix::fs::MetadataExt::mtime(&stat);
-        fs_err::write(&path, compiled((now & 0xffff_ffff) as u32)).unwrap();
+        fs_err::write(&path, compiled(pyc::low(now))).unwrap();
         let (index, tar) = scan(dir.path(), &Tree::default());
         assert_eq!(fs_err::read(&path).unwrap(), compiled(500));
         let entry = &index.entries()[1];

@@ -1,10 +1,10 @@
 //! Images and root file systems written out: layouts, archives, trees.
 //!
-//! | module | writes |
+//! | function | writes |
 //! |---|---|
-//! | [`layout`] | an OCI layout, made or added to, and the same as a tar |
-//! | [`docker`] | an archive for `docker load` that is an OCI layout as well |
-//! | [`root`] | the flattened root file system, as a tar or a directory |
+//! | [`write_layout`], [`write_layout_archive`] | an OCI layout, made or added to, and the same as a tar |
+//! | [`write_docker_archive`] | an archive for `docker load` that is an OCI layout as well |
+//! | [`write_root_tar`], [`write_root_dir`] | the flattened root file system |
 //!
 //! Same image, same bytes: archives have members in path order, no times, no owners' names. What is copied is
 //! checked against its digest on the way out.
