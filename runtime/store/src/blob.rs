@@ -7,7 +7,6 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use imgc_base::digest::{BlobDigest, Hasher};
 
@@ -200,7 +199,6 @@ impl BlobWriter {
         fs_err::rename(&self.path, &target).map_err(StoreError::io("name", &target))?;
         self.done = true;
         // The name becomes durable before anything that refers to it does: see `refs` and `Store::sync`.
-        self.store.inner.dirty.store(true, Ordering::SeqCst);
         Ok((got, size))
     }
 }

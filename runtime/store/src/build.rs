@@ -68,7 +68,8 @@ impl Store {
         Ok(ids)
     }
 
-    /// Makes everything that was stored so far survive a power loss.
+    /// Makes everything that was stored so far survive a power loss. Without new steps or trees there is nothing to do:
+    /// blobs and names are durable by themselves, and all else is made again where it is missing.
     pub fn sync(&self) -> Result<(), StoreError> {
         if !self.inner.dirty.swap(false, Ordering::SeqCst) {
             return Ok(());

@@ -114,7 +114,7 @@ struct Inner {
     starting: Mutex<()>,
     indexes: Mutex<BTreeMap<DiffId, Arc<LayerIndex>>>,
     roots: Mutex<BTreeMap<DiffId, Arc<Root>>>,
-    /// Something was written that no sync covers yet.
+    /// Something with a stamp was written that no sync covers yet.
     dirty: AtomicBool,
     quarantined: AtomicU64,
     without_lease: Mutex<session::WithoutLease>,
@@ -216,16 +216,15 @@ impl Store {
     fn write_small(&self, target: &Path, bytes: &[u8]) -> Result<(), StoreError> {
         let new = self.session()?.new_path("new");
         durable::write_unsynced(&new, bytes)?;
-        durable::rename(&new, target)?;
-        self.inner.dirty.store(true, Ordering::SeqCst);
-        Ok(())
+        durable::rename(&new, target)
     }
 
-    /// Marks a file as used now. A store that cannot be written to keeps no such times.
-    fn touch(path: &Path) {
+    /// Marks a file as used now; false if it is not there. A store that cannot be written to keeps no such times.
+    fn touch(path: &Path) -> bool {
         let now = rustix::fs::Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_NOW };
         let times = rustix::fs::Timestamps { last_access: now, last_modification: now };
-        rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).ok();
+        rustix::fs::utimensat(rustix::fs::CWD, path, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+            != Err(rustix::io::Errno::NOENT)
     }
 
     /// Moves a broken object away; where it went.
@@ -250,17 +249,26 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Most small files are no longer than this.
+const SMALL: usize = 4096;
+
 /// Reads a file if it exists.
 fn read_optional(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
     use std::io::Read;
-    let file = match std::fs::File::open(path) {
+    let mut file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("open", path)(error)),
     };
-    let length = file.metadata().map_err(StoreError::io("stat", path))?.len();
-    // One byte more than there is: the read that finds the end needs no larger buffer.
-    let mut bytes = Vec::with_capacity((length.min(limit) + 1).min(64 << 20) as usize);
-    file.take(limit).read_to_end(&mut bytes).map_err(StoreError::io("read", path))?;
+    let failed = || StoreError::io("read", path);
+    // A regular file gives less than was asked for only at its end: a small one is read with a single call.
+    let mut bytes = vec![0; SMALL];
+    let count = file.read(&mut bytes).map_err(failed())?;
+    bytes.truncate(count);
+    if count == SMALL {
+        let length = file.metadata().map_err(failed())?.len().min(limit);
+        bytes.reserve(length.saturating_sub(SMALL as u64).min(64 << 20) as usize + 1);
+        file.take(limit.saturating_sub(SMALL as u64)).read_to_end(&mut bytes).map_err(failed())?;
+    }
     Ok(Some(bytes))
 }

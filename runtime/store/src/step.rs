@@ -1,6 +1,7 @@
 //! Step results: found by content key, run once at a time over all processes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use imgc_base::Cancel;
 use imgc_base::canonical::Component;
@@ -64,12 +65,8 @@ impl Store {
     /// True if a layer's index is here, and its content, unpacked or as a blob.
     pub fn has_layer(&self, diff_id: &DiffId) -> Result<bool, StoreError> {
         self.hold(Held::Layer(*diff_id))?;
-        let index = self.layout().layer(diff_id);
-        if fs_err::symlink_metadata(&index).is_err() {
-            return Ok(false);
-        }
-        Self::touch(&index);
-        Ok(self.tree_is_whole(diff_id)? || self.any_layer_blob(diff_id)?.is_some())
+        Ok(Self::touch(&self.layout().layer(diff_id))
+            && (self.tree_is_whole(diff_id)? || self.any_layer_blob(diff_id)?.is_some()))
     }
 
     /// Reads a stored record; `None` if it is torn, or doubtful since a power loss.
@@ -84,7 +81,9 @@ impl Store {
         let path = self.layout().step(key);
         let stored = Stored { stamp: self.inner.ledger.now(), record };
         let bytes = record::encode(TAG, &stored).map_err(|e| StoreError::io("write", &path)(e))?;
-        self.write_small(&path, &bytes)
+        self.write_small(&path, &bytes)?;
+        self.inner.dirty.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Waits until no thread or process runs this step, and keeps others from running it. Look for the result again

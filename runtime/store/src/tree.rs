@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use imgc_base::digest::DiffId;
 use imgc_base::path::ImagePath;
@@ -59,6 +60,7 @@ impl Store {
         let bytes =
             record::encode(TAG, &self.inner.ledger.now()).map_err(|e| StoreError::io("write", &stamp)(e))?;
         self.write_small(&stamp, &bytes)?;
+        self.inner.dirty.store(true, Ordering::SeqCst);
         fs_err::rename(dir, &target).map_err(StoreError::io("name", &target))?;
         if left_by_a_crash { remove_path(&doubtful) } else { Ok(()) }
     }

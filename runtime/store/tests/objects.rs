@@ -163,8 +163,10 @@ fn builds_have_their_own_directories() {
     assert_ne!(one.id(), two.id());
     fs_err::write(one.dir().join("log"), "x").unwrap();
     let ids = vec![one.id().to_owned(), two.id().to_owned()];
-    one.finish().unwrap();
     f.store.put_memo("k", "v").unwrap();
+    one.finish().unwrap();
+    assert!(!f.at("synced").exists(), "nothing needed a sync");
+    f.store.put_step(&key("a"), &record(None)).unwrap();
     two.finish().unwrap();
     assert!(f.at("synced").exists());
     assert_eq!(f.again().builds().unwrap(), ids);
