@@ -104,7 +104,7 @@ impl<'a> Build<'a> {
             stat_cache: StatCache::open(options.stat_cache.as_deref()),
             needs: needs::needs(graph, plans),
             blobs: Blobs::new(store.clone(), options.compression),
-            stop: Cancel::new(),
+            stop: interrupt.part(),
             definitions: imgc_graph::key::definition_keys(graph),
         }
     }
