@@ -322,6 +322,22 @@ mod tests {
             let got = (user.uid, user.gid, user.groups.as_slice(), user.home.as_str());
             assert_eq!(got, (uid, gid, groups, home), "{spec}");
         }
+    }
+
+    #[test]
+    fn cve_2022_36109_the_primary_group_is_always_there() {
+        let (tree, files) = image(&[("etc/passwd", PASSWD), ("etc/group", GROUP)]);
+        for spec in ["", "bob", "1000", "bob:staff", "4000:50", "77"] {
+            let user = resolve(&tree, &files, spec).unwrap();
+            assert_eq!(user.groups.first(), Some(&user.gid), "{spec}");
+        }
+    }
+
+    #[test]
+    fn cve_2024_40635_and_2026_46680_numbers_are_never_names() {
+        let (tree, files) = image(&[("etc/passwd", PASSWD), ("etc/group", GROUP)]);
+        // A line has the name `0`: the number wins.
+        assert_eq!(resolve(&tree, &files, "0").unwrap().home, "/root");
         for spec in ["eve", "bob:eve", "bad", "big", "short", "-1", "4294967295", "0:4294967296"] {
             assert!(resolve(&tree, &files, spec).is_err(), "{spec}");
         }
@@ -336,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_files() {
+    fn cve_2024_9676_and_2026_47262_hostile_files() {
         // Inside the root, links are followed.
         let (tree, files) = image(&[("etc/passwd", "->../../../usr/passwd"), ("usr/passwd", PASSWD)]);
         assert_eq!(resolve(&tree, &files, "bob").unwrap().uid, 1000);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use imgc_base::canonical::KeyBuilder;
+use imgc_base::canonical::{Component, KeyBuilder};
 use imgc_base::event::Event;
 use imgc_base::{ContentKey, DefinitionKey, ImagePath};
 use imgc_graph::{Copy, CopyFrom, FileAction, FileOp, NodeId, Unpack};
@@ -50,10 +50,10 @@ pub fn run(build: &Build<'_>, id: NodeId, op: &FileOp, inputs: &[Value]) -> Resu
         }
     }
     build.emit(Event::StepStart { step: origin.step.clone(), title: origin.title.clone() });
-    let layer = write(build, planned, build.need(id))?;
+    let layer = write(build, &planned, build.need(id))?;
     let millis = started.elapsed().as_millis() as u64;
     let key = key(&layer.index);
-    build.store.put_step(&key, &record(build, id, &layer, millis))?;
+    build.store.put_step(&key, &record(build, id, &layer, millis, planned.components(&layer.index)))?;
     build.emit(Event::StepDone { step: origin.step.clone(), millis });
     prepare(build, id, &layer);
     Ok(Value::Root(Arc::new(root.after(id, Some(layer)))))
@@ -87,7 +87,7 @@ pub fn context_root(build: &Build<'_>, context: &Context) -> Result<Root, Execut
             return Ok(Root { tree: Tree::new(vec![layer]), ..Root::default() });
         }
     }
-    let layer = write(build, planned, Need { tree: true, blob: false })?;
+    let layer = write(build, &planned, Need { tree: true, blob: false })?;
     let record = StepRecord {
         layer: Some(layer.diff_id),
         components: Vec::new(),
@@ -110,7 +110,7 @@ fn stored(build: &Build<'_>, key: &ContentKey) -> Result<Option<Layer>, ExecuteE
 }
 
 /// One pass over the content, into the forms that are needed.
-fn write(build: &Build<'_>, planned: Planned<'_>, need: Need) -> Result<Layer, ExecuteError> {
+fn write(build: &Build<'_>, planned: &Planned<'_>, need: Need) -> Result<Layer, ExecuteError> {
     let mut sink = LayerSink::new(build.store, need.blob.then_some(build.options.compression))?;
     // A layer in no form at all would be lost: it stays on disk.
     if need.tree || !need.blob {
@@ -144,10 +144,16 @@ fn key(index: &LayerIndex) -> ContentKey {
     ContentKey::from_bytes(key.finish().0)
 }
 
-fn record(build: &Build<'_>, id: NodeId, layer: &Layer, millis: u64) -> StepRecord {
+fn record(
+    build: &Build<'_>,
+    id: NodeId,
+    layer: &Layer,
+    millis: u64,
+    components: Vec<Component>,
+) -> StepRecord {
     StepRecord {
         layer: Some(layer.diff_id),
-        components: Vec::new(),
+        components,
         build: build.lease.id().to_owned(),
         millis,
         step: build.graph.node(id).origin.step.clone(),

@@ -123,7 +123,7 @@ fn members_meet_what_is_there() {
 }
 
 #[test]
-fn members_do_not_leave() {
+fn cve_2020_10696_and_2026_28406_members_do_not_leave() {
     let root = ["d o", "l o/out ../etc", "d etc"];
     let error = add(&root, &[("t", tar(&["f out/a A"]))], &["t"], "/o").unwrap_err();
     assert!(error.to_string().contains("leads out of the destination"), "{error}");

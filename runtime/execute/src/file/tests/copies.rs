@@ -265,6 +265,17 @@ fn directories_are_made_once() {
 }
 
 #[test]
+fn cve_2026_55686_directories_behind_links_stay_inside() {
+    let mut library = Library::default();
+    let root = library.tree(&["l out ../../../../srv", "l abs /srv"]);
+    for at in ["/out/w", "/abs/w"] {
+        let make = FileAction::MakeDir { path: path(at), owner: Some(owned_by("7", None)) };
+        let got = actions(&library, &root, &[], vec![make]).unwrap();
+        assert_eq!(got, ["d 755 7:7 T /srv/", "d 755 7:7 T /srv/w/"]);
+    }
+}
+
+#[test]
 fn files_given_in_place() {
     let write = |dest: &str, chmod| FileAction::Write {
         dest: path(dest),

@@ -93,7 +93,7 @@ fn many_files_and_large_ones_in_order() {
 }
 
 #[test]
-fn files_that_change_are_noticed() {
+fn cve_2023_0778_files_that_change_are_noticed() {
     for change in ["12", "2", "gone"] {
         let dir = directory(&["a=1"]);
         let context = context(&dir, &[]);
