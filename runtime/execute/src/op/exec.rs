@@ -171,6 +171,9 @@ fn execute(
     let exit = imgc_sandbox::run(&command, &mut |stream, bytes| lines.take(stream, bytes), &build.stop);
     lines.finish();
     let exit = exit?;
+    for note in &exit.notes {
+        build.emit(Event::Note(format!("{}: {note}", origin.step)));
+    }
     drop(mounts);
     build.interrupt.check()?;
     build.stop.check()?;
