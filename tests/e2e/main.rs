@@ -1,6 +1,7 @@
 //! Tests of the whole program, in one binary.
 
 mod architecture;
+mod differential;
 mod first_light;
 
 use imgc_testkit::Place;

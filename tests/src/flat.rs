@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Read;
 use std::path::Path;
 
 use imgc_base::config::ImageConfig;
 use imgc_base::digest::DiffId;
+use imgc_base::path::ImagePath;
 use imgc_image::layout::Layout;
 use imgc_image::manifest::Document;
 use imgc_image::unpack::unpack;
@@ -32,11 +34,31 @@ pub fn of_layout(dir: &Path, name: Option<&str>) -> Flat {
     let Document::Manifest(manifest) = document else { panic!("an index") };
     let config = layout.document(&manifest.config.digest, limits::CONFIG_BYTES).expect("a config");
     let config: ImageConfig = serde_json::from_slice(&config).expect("a config that parses");
+    let layers = manifest.layers.iter().map(|layer| layout.blob(&layer.digest).expect("a layer"));
+    of_blobs(layers, config)
+}
+
+/// Reads what containers/image writes as `dir:DIR`: a manifest, and blobs named by their digests.
+pub fn of_dir(dir: &Path) -> Flat {
+    let manifest = fs_err::read(dir.join("manifest.json")).expect("a manifest");
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).expect("a manifest that parses");
+    let blob = |descriptor: &serde_json::Value| {
+        let digest = descriptor["digest"].as_str().expect("a digest");
+        dir.join(digest.strip_prefix("sha256:").expect("sha256"))
+    };
+    let config = fs_err::read(blob(&manifest["config"])).expect("a config");
+    let config: ImageConfig = serde_json::from_slice(&config).expect("a config that parses");
+    let layers = manifest["layers"].as_array().expect("layers");
+    of_blobs(layers.iter().map(|layer| fs_err::File::open(blob(layer)).expect("a layer")), config)
+}
+
+/// Flattens layers, lowest first.
+fn of_blobs<R: Read>(blobs: impl Iterator<Item = R>, config: ImageConfig) -> Flat {
     let mut layers = Vec::new();
-    for layer in &manifest.layers {
-        let blob = layout.blob(&layer.digest).expect("a layer");
-        let index: LayerIndex = unpack(compress::reader(blob).expect("a stream"), None).expect("a layer that reads");
-        layers.push(Layer { diff_id: DiffId::of(layer.digest.as_bytes()), index: index.into() });
+    for (number, blob) in blobs.enumerate() {
+        let index: LayerIndex =
+            unpack(compress::reader(blob).expect("a stream"), None).expect("a layer that reads");
+        layers.push(Layer { diff_id: DiffId::of(&number.to_le_bytes()), index: index.into() });
     }
     of_tree(&Tree::new(layers), config)
 }
@@ -45,6 +67,7 @@ pub fn of_layout(dir: &Path, name: Option<&str>) -> Flat {
 pub fn of_tree(tree: &Tree, config: ImageConfig) -> Flat {
     let mut flat =
         Flat { paths: BTreeMap::new(), times: BTreeMap::new(), config, layers: tree.layers().len() };
+    let mut names: BTreeMap<(&DiffId, &ImagePath), Vec<String>> = BTreeMap::new();
     for found in tree.all() {
         let content = found.content();
         let meta = &content.meta;
@@ -67,8 +90,15 @@ pub fn of_tree(tree: &Tree, config: ImageConfig) -> Flat {
             let _ = write!(line, " {}={}", String::from_utf8_lossy(name), value.escape_ascii());
         }
         let path = found.entry.path.to_absolute();
+        names.entry((&found.layer.diff_id, &content.path)).or_default().push(path.clone());
         flat.times.insert(path.clone(), meta.mtime);
         flat.paths.insert(path, line);
+    }
+    // Which names are one file, by the first of them.
+    for same in names.values().filter(|same| same.len() > 1) {
+        for path in same {
+            let _ = write!(flat.paths.entry(path.clone()).or_default(), " same as {}", same[0]);
+        }
     }
     flat
 }

@@ -5,8 +5,10 @@
 //! | [`place`] | a hermetic place: own home, store, context; runs the program |
 //! | [`root`] | small root filesystems to build on |
 //! | [`peer`] | other programs, and how to say that one is missing |
+//! | [`buildah`] | buildah with a storage of its own |
 //! | [`flat`] | an image as a list of paths, for comparing |
 
+pub mod buildah;
 pub mod flat;
 pub mod peer;
 pub mod place;
