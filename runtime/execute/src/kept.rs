@@ -256,16 +256,7 @@ pub fn commit(
     if commit.author.is_some() {
         config.author.clone_from(&commit.author);
     }
-    let mut layers: Vec<Descriptor> = manifest
-        .layers
-        .iter()
-        .map(|layer| {
-            // Docker's gzip layers are the same bytes.
-            let docker = layer.media_type == media::DOCKER_LAYER;
-            let kind = if docker { Compression::Gzip.media_type() } else { &layer.media_type };
-            Descriptor::new(kind, layer.digest, layer.size)
-        })
-        .collect();
+    let mut layers: Vec<Descriptor> = manifest.layers.iter().map(oci).collect();
     config.history.push(History {
         created,
         created_by: Some(commit.command),
@@ -279,6 +270,13 @@ pub fn commit(
         config.rootfs.diff_ids.push(layer.diff_id);
     }
     write(store, &config, layers)
+}
+
+/// A layer as an OCI manifest names it; docker's gzip layers are the same bytes.
+pub(crate) fn oci(layer: &Descriptor) -> Descriptor {
+    let docker = layer.media_type == media::DOCKER_LAYER;
+    let kind = if docker { Compression::Gzip.media_type() } else { &layer.media_type };
+    Descriptor::new(kind, layer.digest, layer.size)
 }
 
 /// Writes config and manifest of an image of these layers.

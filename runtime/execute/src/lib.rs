@@ -13,6 +13,7 @@
 //! | [`import`] | a flat root becomes an image |
 //! | [`container`] | one program in an image |
 //! | [`load`] | images out of archives |
+//! | [`look`] | what builds and images are made of, and how two of them differ |
 //! | [`kept`] | containers that stay, and images made of them |
 //! | [`transfer`] | images between registries, layouts and the store, without unpacking |
 //! | [`context`] | build contexts: walking, ignoring, the stat cache |
@@ -35,6 +36,7 @@ pub mod import;
 pub mod kept;
 pub mod layers;
 pub mod load;
+pub mod look;
 pub mod needs;
 pub mod op;
 pub mod options;

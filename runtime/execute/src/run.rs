@@ -1,7 +1,7 @@
 //! One build: the graph is walked by the scheduler, each node goes to the module of its op.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use imgc_base::DefinitionKey;
 use imgc_base::cancel::Cancel;
@@ -15,6 +15,7 @@ use crate::bases::Bases;
 use crate::blobs::Blobs;
 use crate::context::StatCache;
 use crate::error::ExecuteError;
+use crate::look::record::{BuildRecord, Outcome};
 use crate::needs::{self, Need};
 use crate::op;
 use crate::options::BuildOptions;
@@ -70,6 +71,7 @@ pub struct Build<'a> {
     pub(crate) blobs: Blobs,
     pub(crate) stop: Cancel,
     definitions: BTreeMap<NodeId, DefinitionKey>,
+    outcomes: Mutex<BTreeMap<NodeId, Outcome>>,
 }
 
 impl std::fmt::Debug for Build<'_> {
@@ -106,6 +108,7 @@ impl<'a> Build<'a> {
             blobs: Blobs::new(store.clone(), options.compression),
             stop: interrupt.part(),
             definitions: imgc_graph::key::definition_keys(graph),
+            outcomes: Mutex::default(),
         }
     }
 
@@ -126,9 +129,24 @@ impl<'a> Build<'a> {
         self.stat_cache.save();
         let values = done.map_err(|error| {
             // A step that another's failure stopped says nothing of interest; the user's own wish does.
-            if self.interrupt.is_cancelled() { ExecuteError::Cancelled(imgc_base::cancel::Cancelled) } else { error }
+            if self.interrupt.is_cancelled() {
+                ExecuteError::Cancelled(imgc_base::cancel::Cancelled)
+            } else {
+                error
+            }
         })?;
         Ok(self.graph.targets().iter().map(|target| values[target].clone()).collect())
+    }
+
+    /// The steps that have a result so far, with what their keys were made of.
+    pub fn record(&self) -> BuildRecord {
+        let outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        BuildRecord::new(self.graph, self.lease.id(), &outcomes)
+    }
+
+    /// Remembers what became of a step.
+    pub(crate) fn outcome(&self, id: NodeId, outcome: Outcome) {
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).insert(id, outcome);
     }
 
     fn node(&self, id: NodeId, inputs: &[Value]) -> Result<Value, ExecuteError> {

@@ -17,6 +17,7 @@ use super::mounts;
 use crate::error::{ExecuteError, StepFailure};
 use crate::hint;
 use crate::layers::LayerSink;
+use crate::look::record::Outcome;
 use crate::output_lines::Lines;
 use crate::run::Build;
 use crate::users;
@@ -44,6 +45,8 @@ pub fn run(build: &Build<'_>, id: NodeId, exec: &Exec, inputs: &[Value]) -> Resu
     let _lock = build.store.lock_step(&key, &build.stop)?;
     if cached && let Some(known) = stored(build, &key)? {
         build.emit(Event::StepCached { step: origin.step.clone(), title: origin.title.clone() });
+        let layer = known.as_ref().map(|layer| layer.diff_id);
+        build.outcome(id, Outcome { key, components, layer, cached: true, millis: 0 });
         return Ok(finish(build, id, root, known));
     }
     build.emit(Event::StepStart { step: origin.step.clone(), title: origin.title.clone() });
@@ -67,6 +70,10 @@ pub fn run(build: &Build<'_>, id: NodeId, exec: &Exec, inputs: &[Value]) -> Resu
         extra: BTreeMap::new(),
     };
     build.store.put_step(&key, &record)?;
+    build.outcome(
+        id,
+        Outcome { key, components: record.components, layer: record.layer, cached: false, millis },
+    );
     build.emit(Event::StepDone { step: origin.step.clone(), millis });
     Ok(finish(build, id, root, layer))
 }

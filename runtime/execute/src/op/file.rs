@@ -19,6 +19,7 @@ use crate::context::Context;
 use crate::error::ExecuteError;
 use crate::file::{self, FileCx, Planned, Source};
 use crate::layers::LayerSink;
+use crate::look::record::Outcome;
 use crate::needs::Need;
 use crate::run::Build;
 use crate::value::{Root, Value};
@@ -42,9 +43,11 @@ pub fn run(build: &Build<'_>, id: NodeId, op: &FileOp, inputs: &[Value]) -> Resu
         }
         let key = key(index);
         if !build.options.no_cache.covers(&origin.step)
-            && let Some(layer) = stored(build, &key)?
+            && let Some((layer, components)) = stored(build, &key)?
         {
             build.emit(Event::StepCached { step: origin.step.clone(), title: origin.title.clone() });
+            let known = Some(layer.diff_id);
+            build.outcome(id, Outcome { key, components, layer: known, cached: true, millis: 0 });
             prepare(build, id, &layer);
             return Ok(Value::Root(Arc::new(root.after(id, Some(layer)))));
         }
@@ -53,7 +56,12 @@ pub fn run(build: &Build<'_>, id: NodeId, op: &FileOp, inputs: &[Value]) -> Resu
     let layer = write(build, &planned, build.need(id))?;
     let millis = started.elapsed().as_millis() as u64;
     let key = key(&layer.index);
-    build.store.put_step(&key, &record(build, id, &layer, millis, planned.components(&layer.index)))?;
+    let record = record(build, id, &layer, millis, planned.components(&layer.index));
+    build.store.put_step(&key, &record)?;
+    build.outcome(
+        id,
+        Outcome { key, components: record.components, layer: record.layer, cached: false, millis },
+    );
     build.emit(Event::StepDone { step: origin.step.clone(), millis });
     prepare(build, id, &layer);
     Ok(Value::Root(Arc::new(root.after(id, Some(layer)))))
@@ -83,7 +91,7 @@ pub fn context_root(build: &Build<'_>, context: &Context) -> Result<Root, Execut
         if index.entries().is_empty() {
             return Ok(Root::default());
         }
-        if let Some(layer) = stored(build, &key(&index))? {
+        if let Some((layer, _)) = stored(build, &key(&index))? {
             return Ok(Root { tree: Tree::new(vec![layer]), ..Root::default() });
         }
     }
@@ -101,12 +109,12 @@ pub fn context_root(build: &Build<'_>, context: &Context) -> Result<Root, Execut
     Ok(Root { tree: Tree::new(vec![layer]), ..Root::default() })
 }
 
-/// The layer of a known step, if all of it is still there.
-fn stored(build: &Build<'_>, key: &ContentKey) -> Result<Option<Layer>, ExecuteError> {
+/// The layer of a known step, if all of it is still there, and what its key was made of.
+fn stored(build: &Build<'_>, key: &ContentKey) -> Result<Option<(Layer, Vec<Component>)>, ExecuteError> {
     let Some(record) = build.store.step(key)? else { return Ok(None) };
     let Some(diff_id) = record.layer else { return Ok(None) };
     let Some(index) = build.store.layer(&diff_id)? else { return Ok(None) };
-    Ok(Some(Layer { diff_id, index }))
+    Ok(Some((Layer { diff_id, index }, record.components)))
 }
 
 /// One pass over the content, into the forms that are needed.

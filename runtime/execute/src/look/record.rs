@@ -1,0 +1,129 @@
+//! The steps of a build: what each key was made of, and what came of it.
+
+use std::collections::BTreeMap;
+
+use imgc_base::ContentKey;
+use imgc_base::canonical::Component;
+use imgc_base::digest::DiffId;
+use imgc_graph::{Graph, NodeId};
+use serde::{Deserialize, Serialize};
+
+/// What became of one step.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    pub key: ContentKey,
+    pub components: Vec<Component>,
+    pub layer: Option<DiffId>,
+    pub cached: bool,
+    pub millis: u64,
+}
+
+/// A build's steps, each after those it stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildRecord {
+    /// The number of this form.
+    pub v: u32,
+    /// The build's name in the store.
+    pub build: String,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// `build#12`.
+    pub step: String,
+    /// `[build 2/5] RUN make`.
+    pub title: String,
+    /// `linux/amd64`.
+    pub platform: String,
+    /// Its content key.
+    pub key: ContentKey,
+    /// What the key was made of.
+    pub components: Vec<Component>,
+    /// The layer that it made.
+    pub layer: Option<DiffId>,
+    /// Its result was known.
+    pub cached: bool,
+    /// How long it ran, in milliseconds.
+    pub millis: u64,
+    /// The step that made the root it stands on, as a number in the list.
+    pub root: Option<usize>,
+    /// All steps whose results it uses, that of its root too.
+    pub inputs: Vec<usize>,
+}
+
+impl BuildRecord {
+    /// The number of the form that is written.
+    pub const FORM: u32 = 1;
+
+    pub(crate) fn new(graph: &Graph, build: &str, outcomes: &BTreeMap<NodeId, Outcome>) -> Self {
+        let numbers: BTreeMap<NodeId, usize> =
+            outcomes.keys().enumerate().map(|(number, id)| (*id, number)).collect();
+        // For every node the steps that its result comes from; nodes come after their inputs.
+        let mut from: BTreeMap<NodeId, (Option<usize>, Vec<usize>)> = BTreeMap::new();
+        let mut steps = Vec::new();
+        for id in graph.nodes() {
+            let mut inputs: Vec<usize> = Vec::new();
+            let mut root = None;
+            for (at, input) in graph.inputs(id).into_iter().enumerate() {
+                let (first, all) = from.get(&input).cloned().unwrap_or_default();
+                if at == 0 {
+                    root = first;
+                }
+                inputs.extend(all);
+            }
+            inputs.sort_unstable();
+            inputs.dedup();
+            let Some(outcome) = outcomes.get(&id) else {
+                from.insert(id, (root, inputs));
+                continue;
+            };
+            let number = numbers[&id];
+            from.insert(id, (Some(number), vec![number]));
+            let node = graph.node(id);
+            steps.push(Step {
+                step: node.origin.step.clone(),
+                title: node.origin.title.clone(),
+                platform: node.platform.to_string(),
+                key: outcome.key,
+                components: outcome.components.clone(),
+                layer: outcome.layer,
+                cached: outcome.cached,
+                millis: outcome.millis,
+                root,
+                inputs,
+            });
+        }
+        Self { v: Self::FORM, build: build.to_owned(), steps }
+    }
+
+    /// The step of another build that is the same line of the user's text: by instruction, else by name.
+    pub fn same_step(&self, other: &Step) -> Option<&Step> {
+        let stage = |step: &Step| step.step.rsplit_once('#').map(|(stage, _)| stage.to_owned());
+        let mut near =
+            self.steps.iter().filter(|step| step.platform == other.platform && stage(step) == stage(other));
+        let titled = near.clone().find(|step| step.title == other.title && step.step == other.step);
+        titled
+            .or_else(|| near.clone().find(|step| instruction(&step.title) == instruction(&other.title)))
+            .or_else(|| near.find(|step| step.step == other.step))
+    }
+
+    /// Numbers of the steps that use the result of one, directly or not.
+    pub fn followers(&self, number: usize) -> Vec<usize> {
+        let mut found = vec![number];
+        for (at, step) in self.steps.iter().enumerate() {
+            if step.inputs.iter().any(|input| found.contains(input)) {
+                found.push(at);
+            }
+        }
+        found.remove(0);
+        found
+    }
+}
+
+/// A title without its place in the stage: `RUN make` of `[build 2/5] RUN make`.
+fn instruction(title: &str) -> &str {
+    title.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(title, |(_, rest)| rest)
+}
