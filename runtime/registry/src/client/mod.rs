@@ -11,7 +11,7 @@ mod referrers;
 mod site;
 pub(crate) mod upload;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use imgc_base::cancel::Cancel;
@@ -37,6 +37,8 @@ struct Shared {
     auth: Auth,
     /// Registries whose scheme was found out.
     sites: Mutex<BTreeMap<String, Site>>,
+    /// Registries that refused a blob as one request.
+    in_parts: Mutex<BTreeSet<String>>,
 }
 
 impl Client {
@@ -48,7 +50,13 @@ impl Client {
     /// A client that stops when asked.
     pub fn cancellable(config: Config, cancel: Cancel) -> Self {
         let net = Net::new(&config, cancel.clone());
-        let shared = Shared { config, net, auth: Auth::default(), sites: Mutex::default() };
+        let shared = Shared {
+            config,
+            net,
+            auth: Auth::default(),
+            sites: Mutex::default(),
+            in_parts: Mutex::default(),
+        };
         Self { shared: Arc::new(shared), cancel, observer: Arc::new(Quiet) }
     }
 

@@ -4,7 +4,9 @@
 //! not know the upload any more, a new one starts.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{self, Read};
+use std::sync::{MutexGuard, PoisonError};
 
 use imgc_base::digest::BlobDigest;
 use imgc_base::reference::Reference;
@@ -91,6 +93,8 @@ enum Step {
 
 /// Parts of one upload, so that a registry that always asks for smaller ones comes to an end.
 const PARTS: u32 = 1 << 17;
+/// The smallest part that the user can ask for.
+const PART_SMALLEST: u64 = 64 << 10;
 /// The smallest part that a registry can force.
 const PART_MIN: u64 = 1 << 20;
 
@@ -143,7 +147,7 @@ impl Client {
             match self.mount_at(site, wanted, other)? {
                 None => return Ok(Pushed::Mounted),
                 // The registry has begun an upload instead.
-                Some(session) => step = Step::Whole(session),
+                Some(session) => step = self.first(site, wanted, session),
             }
         }
         self.upload(site, wanted, source, step)?;
@@ -230,6 +234,17 @@ impl Client {
         Err(Error::new(Kind::Network, format!("the connection broke {} times", limits::STRETCHES)))
     }
 
+    fn in_parts(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.shared.in_parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How a new upload begins.
+    fn first(&self, site: &Site, wanted: &Descriptor, session: Session) -> Step {
+        let asked = self.shared.config.own.get(&site.registry).and_then(|own| own.part);
+        let in_parts = asked.is_some() || self.in_parts().contains(&site.registry);
+        if !in_parts || wanted.size <= session.chunk { Step::Whole(session) } else { Step::Part(session, 0) }
+    }
+
     /// Takes one step. `Done(None)` when the registry has the blob.
     fn advance(
         &self,
@@ -283,7 +298,9 @@ impl Client {
             if offset == wanted.size { Step::Close(session) } else { Step::Part(session, offset) }
         };
         match (step, reply.status()) {
-            (Step::Begin, StatusCode::ACCEPTED) => next(Step::Whole(self.session(site, &reply, None)?)),
+            (Step::Begin, StatusCode::ACCEPTED) => {
+                next(self.first(site, wanted, self.session(site, &reply, None)?))
+            }
             (Step::Whole(_) | Step::Close(_), StatusCode::CREATED | StatusCode::NO_CONTENT) => {
                 match reply.header(&DIGEST).and_then(|text| text.parse::<BlobDigest>().ok()) {
                     Some(got) if got != wanted.digest => Err(Error::new(
@@ -307,7 +324,10 @@ impl Client {
                 next(from(session, there))
             }
             // Too much at once.
-            (Step::Whole(session), StatusCode::PAYLOAD_TOO_LARGE) => next(Step::Where(session.clone())),
+            (Step::Whole(session), StatusCode::PAYLOAD_TOO_LARGE) => {
+                self.in_parts().insert(site.registry.clone());
+                next(Step::Where(session.clone()))
+            }
             (Step::Part(session, offset), StatusCode::PAYLOAD_TOO_LARGE) if session.chunk > PART_MIN => {
                 let smaller = Session { url: session.url.clone(), chunk: (session.chunk / 2).max(PART_MIN) };
                 next(Step::Part(smaller, *offset))
@@ -389,7 +409,9 @@ impl Client {
         if asked.is_some_and(|asked| asked > limits::CHUNK_MAX) {
             return Err(Error::new(Kind::Limit, "the registry asks for parts that are too large"));
         }
-        let chunk = old.map_or(limits::CHUNK, |old| old.chunk).max(asked.unwrap_or(0)).max(1);
+        let own = self.shared.config.own.get(&site.registry).and_then(|own| own.part);
+        let usual = own.unwrap_or(limits::CHUNK).clamp(PART_SMALLEST, limits::CHUNK_MAX);
+        let chunk = old.map_or(usual, |old| old.chunk).max(asked.unwrap_or(0));
         Ok(Session { url, chunk })
     }
 }

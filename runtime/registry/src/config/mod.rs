@@ -44,6 +44,8 @@ pub struct Settings {
     pub realms: Vec<String>,
     /// Uploads may be sent to another host, without credentials.
     pub upload_elsewhere: bool,
+    /// Blobs are sent in parts of so many bytes, for registries behind a server that takes no large requests.
+    pub part: Option<u64>,
 }
 
 /// How registries are reached and who we are there.

@@ -58,6 +58,8 @@ pub enum Fault {
     Chunked,
     /// These bytes instead of an answer.
     Raw(Vec<u8>),
+    /// No answer at all until the client goes away.
+    Stuck,
     /// A few bytes at a time.
     Slow,
 }
@@ -197,6 +199,11 @@ fn write(mut stream: &TcpStream, answer: &Answer, head: bool) -> std::io::Result
     };
     match &answer.fault {
         Fault::Gone | Fault::Deaf(_) => return end(stream),
+        Fault::Stuck => {
+            // Ends when the client closes.
+            stream.read_exact(&mut [0])?;
+            return end(stream);
+        }
         Fault::Raw(bytes) => {
             stream.write_all(bytes)?;
             return end(stream);

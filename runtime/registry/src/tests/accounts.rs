@@ -1,9 +1,9 @@
 //! Configuration files and credential helpers as people have them.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{MANIFEST_URL, get_manifest, manifest, manifest_answer};
+use super::{get_manifest, manifest, manifest_answer};
 use crate::testing::{Answer, World};
 use crate::{Client, Config, Credential, Kind, Saved, Secret};
 
@@ -326,7 +326,6 @@ insecure = true
     let env = |name: &str| (name == "CONTAINERS_REGISTRIES_CONF").then(|| own.display().to_string());
     let client = with_world(home.config_with(&env).unwrap(), &world);
     assert_eq!(get_manifest(&client).unwrap_err().kind(), Kind::Refused);
-    let _ = MANIFEST_URL;
 }
 
 /// Docker Hub's password goes to Docker Hub's token server and to no mirror.
@@ -356,17 +355,4 @@ fn docker_hub() {
         assert!(own || shown.is_empty(), "{seen:?}");
     }
     assert!(world.seen().iter().any(|seen| seen.header("authorization") == Some("Basic bWU6aHVzaA==")));
-}
-
-#[test]
-fn stops_when_asked() {
-    let world = World::new();
-    world.on(MANIFEST_URL, [Answer::new(503)]);
-    let dir = tempfile::tempdir().unwrap();
-    let cancel = imgc_base::Cancel::new();
-    let client = Client::cancellable(world.config(dir.path()), cancel.clone());
-    cancel.cancel();
-    assert_eq!(get_manifest(&client).unwrap_err().kind(), Kind::Cancelled);
-    assert!(world.seen().is_empty());
-    let _: &Path = dir.path();
 }

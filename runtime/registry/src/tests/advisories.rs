@@ -76,11 +76,6 @@ fn ghsa_vh4v_2xq2_g5cg_and_cve_2026_49349() {
 /// `realm=` points at the attacker or at the cloud's metadata.
 #[test]
 fn cve_2026_48978_and_cve_2026_24845_and_cve_2026_33540() {
-    let realm = |world: &World, realm: &str| {
-        let text = format!("Bearer realm=\"{realm}\"");
-        world.on(MANIFEST_URL, [Answer::new(401).header("WWW-Authenticate", &text)]);
-    };
-    let _ = realm;
     check(vec![
         Case::new(
             "the attacker",

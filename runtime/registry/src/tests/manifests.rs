@@ -2,11 +2,9 @@
 
 use imgc_image::manifest::media;
 
-use super::{Case, MANIFEST_URL, check, count, get_by_digest, get_manifest, manifest, manifest_answer};
-use crate::Kind;
-use crate::testing::{Answer, Fault};
-
-const BY_DIGEST: &str = "GET https://reg.test/v2/team/app/manifests/*";
+use super::{Case, MANIFEST_URL, check, count, get_by_digest, manifest, manifest_answer};
+use crate::testing::{Answer, Fault, World};
+use crate::{Client, Kind};
 
 fn other() -> Answer {
     let text = String::from_utf8(manifest()).unwrap().replace("\"schemaVersion\"", " \"schemaVersion\"");
@@ -19,7 +17,6 @@ fn typed(kind: &str, text: &str) -> Answer {
 
 #[test]
 fn content() {
-    let _ = BY_DIGEST;
     check(vec![
         Case::new(
             "a tag",
@@ -132,6 +129,22 @@ fn content() {
             Err(Kind::Limit),
         ),
     ]);
+}
+
+/// What a registry says is shown, but not what it would do to a terminal.
+#[test]
+fn messages() {
+    let world = World::new();
+    let body =
+        r#"{"errors":[{"code":"DENIED","message":"no\u001b[31m\nway"},{"code":"X","message":"LONG"}]}"#;
+    let body = body.replace("LONG", &"long ".repeat(1000));
+    world.on(MANIFEST_URL, [Answer::new(403).body(body.as_bytes())]);
+    let dir = tempfile::tempdir().unwrap();
+    let error = Client::new(world.config(dir.path())).manifest(&super::tagged()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("DENIED: no [31m way"), "{text}");
+    assert!(!text.contains(char::is_control) && text.len() < 500, "{text}");
+    assert_eq!(error.status(), Some(403));
 }
 
 #[test]
@@ -296,5 +309,4 @@ fn failures() {
             })
         }),
     ]);
-    let _ = get_manifest;
 }

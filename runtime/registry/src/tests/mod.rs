@@ -9,6 +9,7 @@ mod live;
 mod manifests;
 mod mirrors;
 mod proxy;
+mod stop;
 mod uploads;
 
 use std::sync::{Mutex, Once, PoisonError};
