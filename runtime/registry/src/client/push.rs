@@ -11,7 +11,7 @@ use imgc_image::{Blobs, Descriptor, Document, Index, limits as image_limits};
 use ureq::http::{HeaderName, Method, StatusCode};
 
 use super::Client;
-use super::pull::{DIGEST, name};
+use super::pull::{ACCEPT, DIGEST, name};
 use super::referrers::fallback_tag;
 use super::site::{below, scope};
 use super::upload::{OneOf, Pushed};
@@ -215,7 +215,8 @@ impl Client {
 
     fn has_manifest(&self, site: &Site, digest: &BlobDigest) -> Result<bool, Error> {
         let ask = Ask::new(Method::HEAD, below(site, &format!("/manifests/{digest}"))?)
-            .header(ureq::http::header::ACCEPT, "*/*")
+            // Debian's docker-registry answers 404 to whoever does not name the type, even to `*/*`.
+            .header(ureq::http::header::ACCEPT, ACCEPT.join(", "))
             .scope(scope(&site.repository, "pull,push"));
         Ok(self.wire().send(site, &ask, Content::Empty)?.status() == StatusCode::OK)
     }

@@ -7,6 +7,7 @@
 //! | `certs.d/HOST[:PORT]/` of docker and containers | authorities, client certificates |
 //! | `/etc/docker/daemon.json` | `insecure-registries`, `registry-mirrors` |
 //! | `registries.conf`, `registries.conf.d/*.conf` (version 2) | mirrors, aliases, `blocked`, `insecure`, `location` |
+//! | `/etc/imgc/config.toml`, `~/.config/imgc/config.toml` | the `[registry."HOST"]` tables ([`Settings`]) |
 //!
 //! The environment comes in through a function; nothing here reads it.
 
@@ -15,6 +16,7 @@ mod daemon;
 pub(crate) mod files;
 mod helper;
 mod login;
+mod own;
 mod places;
 mod registries;
 
@@ -29,24 +31,8 @@ use crate::secret::Credential;
 use crate::url::Origin;
 
 pub use login::Saved;
+pub use own::Settings;
 pub(crate) use places::{HUB, Place};
-
-/// What imgc's own configuration says of one registry.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// A file with certificates of authorities to trust for it.
-    pub ca: Option<PathBuf>,
-    /// Plain HTTP and unverified certificates are accepted.
-    pub insecure: bool,
-    /// Addresses that are asked first when pulling.
-    pub mirrors: Vec<String>,
-    /// Hosts of token servers elsewhere that may get this registry's password.
-    pub realms: Vec<String>,
-    /// Uploads may be sent to another host, without credentials.
-    pub upload_elsewhere: bool,
-    /// Blobs are sent in parts of so many bytes, for registries behind a server that takes no large requests.
-    pub part: Option<u64>,
-}
 
 /// How registries are reached and who we are there.
 #[derive(Debug, Clone)]
@@ -124,6 +110,7 @@ impl Config {
             path("CONTAINERS_REGISTRIES_CONF").as_deref(),
             &[etc.join("containers"), user.join("containers")],
         )?;
+        config.own = own::load(&[etc.join("imgc/config.toml"), user.join("imgc/config.toml")])?;
         Ok(config)
     }
 

@@ -356,3 +356,39 @@ fn docker_hub() {
     }
     assert!(world.seen().iter().any(|seen| seen.header("authorization") == Some("Basic bWU6aHVzaA==")));
 }
+
+#[test]
+fn own_configuration() {
+    let text = r#"
+[registry."reg.test"]
+ca = "ca.crt"
+mirrors = ["https://near.test"]
+realms = ["login.test"]
+upload-elsewhere = true
+part = 8388608
+[registry."plain.test"]
+insecure = true
+[cache]
+max-size = "40 GB"
+"#;
+    let other = "[registry.\"plain.test\"]\ninsecure = false\n";
+    let home = Home::new(&[("etc/imgc/config.toml", text), (".config/imgc/config.toml", other)]);
+    let config = home.config().unwrap();
+    let want = crate::Settings {
+        ca: Some(home.path("etc/imgc/ca.crt")),
+        insecure: false,
+        mirrors: vec!["https://near.test".into()],
+        realms: vec!["login.test".into()],
+        upload_elsewhere: true,
+        part: Some(8 << 20),
+    };
+    assert_eq!(config.own["reg.test"], want);
+    assert!(!config.own["plain.test"].insecure, "the user's file is read last");
+    let world = World::new();
+    world.on("GET https://near.test/v2/team/app/manifests/1", [manifest_answer()]);
+    assert_eq!(get_manifest(&with_world(config, &world)).unwrap(), manifest());
+
+    let home = Home::new(&[(".config/imgc/config.toml", "[registry.\"a.test\"]\ninsecur = true\n")]);
+    let error = home.config().unwrap_err();
+    assert!(error.to_string().contains("insecur"), "{error}");
+}
