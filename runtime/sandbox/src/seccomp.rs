@@ -265,14 +265,30 @@ pub(crate) fn filter() -> Vec<Instruction> {
     filter.0
 }
 
+/// A call that a filter asks about: always, or if an argument has one of some bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) call: libc::c_long,
+    pub(crate) bits: Option<(u32, u32)>,
+}
+
 /// A filter that asks about some calls and allows the others, and all of 32-bit programs.
-pub(crate) fn asking(calls: &[libc::c_long]) -> Vec<Instruction> {
+pub(crate) fn asking(calls: &[Asked]) -> Vec<Instruction> {
     let mut filter = Filter::default();
     filter.load(ARCHITECTURE);
     filter.branch(ARCH, |then| {
         then.load(NUMBER);
-        for &call in calls {
-            then.if_equal(number(call), Answer::Ask);
+        for asked in calls {
+            let Some((argument, bits)) = asked.bits else {
+                then.if_equal(number(asked.call), Answer::Ask);
+                continue;
+            };
+            then.branch(number(asked.call), |then| {
+                then.load(FIRST + 8 * argument);
+                then.push(JUMP_ANY_BIT, bits, 0, 1);
+                then.answer(Answer::Ask);
+                then.answer(Answer::Allow);
+            });
         }
         then.answer(Answer::Allow);
     });
@@ -372,8 +388,14 @@ mod tests {
             assert_eq!(run(&filter, I386, call, 0), errno(libc::EPERM), "{call}");
         }
         assert_eq!(run(&filter, MIPS, 0, 0), Answer::Kill.value());
-        let asking = asking(&[libc::SYS_getuid]);
+        let asking = asking(&[
+            Asked { call: libc::SYS_socket, bits: Some((0, 6)) },
+            Asked { call: libc::SYS_getuid, bits: None },
+        ]);
         assert_eq!(run(&asking, ARCH, 102, 0), Answer::Ask.value());
+        assert_eq!(run(&asking, ARCH, 41, 2), Answer::Ask.value());
+        assert_eq!(run(&asking, ARCH, 41, 8), Answer::Allow.value());
+        assert_eq!(run(&asking, ARCH, 0, 0), Answer::Allow.value());
         assert_eq!(run(&asking, I386, 102, 0), Answer::Allow.value());
     }
 }

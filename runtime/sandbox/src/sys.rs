@@ -191,13 +191,40 @@ pub(crate) fn still_asks(questions: BorrowedFd<'_>, id: u64) -> bool {
     unsafe { libc::ioctl(questions.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const id) == 0 }
 }
 
-/// Answers a question: the call's result, or the number of its error.
-pub(crate) fn answer(questions: BorrowedFd<'_>, id: u64, answer: Result<i64, i32>) -> io::Result<()> {
-    let (val, error) = match answer {
-        Ok(value) => (value, 0),
-        Err(errno) => (0, -errno),
+/// What a process is told.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// The call's result.
+    Value(i64),
+    /// The number of its error.
+    Error(i32),
+    /// The kernel shall do the call.
+    Continue,
+    /// A new descriptor of its own for this file; the flag says that exec closes it.
+    File(OwnedFd, bool),
+}
+
+/// Answers a question.
+pub(crate) fn answer(questions: BorrowedFd<'_>, id: u64, reply: &Reply) -> io::Result<()> {
+    if let Reply::File(file, close_on_exec) = reply {
+        let given = libc::seccomp_notif_addfd {
+            id,
+            flags: libc::SECCOMP_ADDFD_FLAG_SEND as u32,
+            srcfd: file.as_raw_fd().unsigned_abs(),
+            newfd: 0,
+            newfd_flags: if *close_on_exec { libc::O_CLOEXEC.unsigned_abs() } else { 0 },
+        };
+        // SAFETY: the request reads one such structure, which lives across the call.
+        let result =
+            unsafe { libc::ioctl(questions.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw const given) };
+        return check(result.into()).map(drop);
+    }
+    let (val, error, flags) = match *reply {
+        Reply::Value(value) => (value, 0, 0),
+        Reply::Error(errno) => (0, -errno, 0),
+        Reply::Continue | Reply::File(..) => (0, 0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
     };
-    let mut answer = libc::seccomp_notif_resp { id, val, error, flags: 0 };
+    let mut answer = libc::seccomp_notif_resp { id, val, error, flags };
     // SAFETY: the request reads one such structure, which lives across the call.
     let result =
         unsafe { libc::ioctl(questions.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw mut answer) };

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::Answer;
 use super::tracee::{Tracee, family};
-use crate::sys::Question;
+use crate::sys::{Question, Reply};
 
 /// The calls that this module answers.
 pub(super) const CALLS: &[libc::c_long] = &[
@@ -35,6 +35,13 @@ const DEEPEST: usize = 64;
 /// Processes that are remembered before the dead among them are forgotten.
 const REMEMBERED: usize = 4096;
 
+/// A call's result or its error.
+type Outcome = Result<i64, Errno>;
+
+pub(super) fn is_about(call: i32) -> bool {
+    CALLS.contains(&libc::c_long::from(call))
+}
+
 /// One kind of id: real, effective, saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Three {
@@ -49,7 +56,7 @@ impl Three {
     }
 
     /// `setuid`: all three with privilege, else the effective one to what it may be.
-    fn set(&mut self, id: u32, privileged: bool) -> Answer {
+    fn set(&mut self, id: u32, privileged: bool) -> Outcome {
         if privileged {
             *self = Self { real: id, effective: id, saved: id };
         } else if id == self.real || id == self.saved {
@@ -61,7 +68,7 @@ impl Three {
     }
 
     /// `setreuid`.
-    fn set_two(&mut self, real: u32, effective: u32, privileged: bool) -> Answer {
+    fn set_two(&mut self, real: u32, effective: u32, privileged: bool) -> Outcome {
         let before = *self;
         let keep = |id: u32, old: u32| if id == u32::MAX { old } else { id };
         let (new_real, new_effective) = (keep(real, before.real), keep(effective, before.effective));
@@ -79,7 +86,7 @@ impl Three {
     }
 
     /// `setresuid`.
-    fn set_three(&mut self, ids: [u32; 3], privileged: bool) -> Answer {
+    fn set_three(&mut self, ids: [u32; 3], privileged: bool) -> Outcome {
         let before = *self;
         if !privileged && !ids.iter().all(|&id| id == u32::MAX || before.has(id)) {
             return Err(Errno::PERM);
@@ -93,8 +100,9 @@ impl Three {
     }
 }
 
+/// Who a process says it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Person {
+pub(super) struct Person {
     user: Three,
     group: Three,
     groups: Vec<u32>,
@@ -110,29 +118,21 @@ impl Default for Person {
 #[derive(Debug, Default)]
 pub(super) struct People {
     known: BTreeMap<u32, Person>,
-    stranger: Option<u32>,
 }
 
 impl People {
     pub(super) fn answer(&mut self, tracee: &Tracee<'_>, question: &Question) -> Answer {
         let mut person = self.of(tracee);
-        let answer = person.answer(tracee, question);
-        if person.user.effective != 0 {
-            self.stranger.get_or_insert(person.user.effective);
-        }
+        let outcome = person.answer(tracee, question);
         if self.known.len() >= REMEMBERED {
             self.known.retain(|pid, _| family(*pid).is_some());
         }
         self.known.insert(tracee.process, person);
-        answer
+        outcome.map(Reply::Value)
     }
 
-    /// A user that some process became.
-    pub(super) fn stranger(&self) -> Option<u32> {
-        self.stranger
-    }
-
-    fn of(&self, tracee: &Tracee<'_>) -> Person {
+    /// Who a process is.
+    pub(super) fn of(&self, tracee: &Tracee<'_>) -> Person {
         if let Some(person) = self.known.get(&tracee.process) {
             return person.clone();
         }
@@ -151,7 +151,19 @@ impl People {
 }
 
 impl Person {
-    fn answer(&mut self, tracee: &Tracee<'_>, question: &Question) -> Answer {
+    /// The owner of what it makes.
+    pub(super) fn makes(&self) -> (u32, u32) {
+        (self.user.effective, self.group.effective)
+    }
+
+    /// The kernel's rule of giving files away: root may; an owner may give a file to a group of its own.
+    pub(super) fn may_give(&self, old: (u32, u32), new: (u32, u32)) -> bool {
+        let own = self.user.effective == old.0;
+        let group = new.1 == old.1 || new.1 == self.group.effective || self.groups.contains(&new.1);
+        self.user.effective == 0 || (own && new.0 == old.0 && group)
+    }
+
+    fn answer(&mut self, tracee: &Tracee<'_>, question: &Question) -> Outcome {
         let args = &question.arguments;
         let number = |at: usize| args[at] as u32;
         let privileged = self.user.effective == 0;
@@ -182,7 +194,7 @@ impl Person {
         }
     }
 
-    fn get_groups(&self, tracee: &Tracee<'_>, size: u32, address: u64) -> Answer {
+    fn get_groups(&self, tracee: &Tracee<'_>, size: u32, address: u64) -> Outcome {
         let count = self.groups.len();
         if size != 0 {
             if (size as usize) < count {
@@ -194,7 +206,7 @@ impl Person {
     }
 }
 
-fn told(tracee: &Tracee<'_>, args: &[u64; 6], three: Three) -> Answer {
+fn told(tracee: &Tracee<'_>, args: &[u64; 6], three: Three) -> Outcome {
     for (&address, id) in args.iter().zip([three.real, three.effective, three.saved]) {
         tracee.put(address, &[id])?;
     }

@@ -1,16 +1,14 @@
 //! `chown` and its kin: the owner is kept in an attribute of the file.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Gid, OFlags, Uid};
 use rustix::io::Errno;
 
-use super::Answer;
+use super::ids::Person;
 use super::tracee::Tracee;
-use crate::sys::Question;
-
-/// The attribute that `imgc-image` reads; holds `uid:gid` in decimal.
-const XATTR: &str = "user.imgc.owner";
+use super::{Answer, place};
+use crate::sys::{Question, Reply};
 
 /// The calls that this module answers.
 #[cfg(target_arch = "x86_64")]
@@ -26,6 +24,7 @@ pub(super) fn is_about(call: i32) -> bool {
 pub(super) fn answer(
     root: &OwnedFd,
     tracee: &Tracee<'_>,
+    person: &Person,
     question: &Question,
     note: &mut dyn FnMut(String),
 ) -> Answer {
@@ -35,19 +34,19 @@ pub(super) fn answer(
     let number = |at: usize| args[at] as u32;
     if call == libc::SYS_fchown {
         let file = tracee.descriptor(number(0).cast_signed())?;
-        return change(&file, number(1), number(2), "a file", note);
+        return change(&file, (number(1), number(2)), person, "a file", note);
     }
     if call == libc::SYS_fchownat {
-        let (dir, flags) = (number(0).cast_signed(), number(4));
+        let (dir, flags, to) = (number(0).cast_signed(), number(4), (number(2), number(3)));
         let path = tracee.text(args[1])?;
         let follow = flags & libc::AT_SYMLINK_NOFOLLOW.unsigned_abs() == 0;
         if path.is_empty() && flags & libc::AT_EMPTY_PATH.unsigned_abs() != 0 && dir != libc::AT_FDCWD {
-            return change(&tracee.descriptor(dir)?, number(2), number(3), "a file", note);
+            return change(&tracee.descriptor(dir)?, to, person, "a file", note);
         }
-        return at(root, tracee, dir, &path, (number(2), number(3)), follow, note);
+        return at(root, tracee, dir, &path, follow, |file, name| change(file, to, person, name, note));
     }
-    let path = tracee.text(args[0])?;
-    at(root, tracee, libc::AT_FDCWD, &path, (number(1), number(2)), follows(call), note)
+    let (path, to) = (tracee.text(args[0])?, (number(1), number(2)));
+    at(root, tracee, libc::AT_FDCWD, &path, follows(call), |file, name| change(file, to, person, name, note))
 }
 
 /// True for `chown`, false for `lchown`.
@@ -65,62 +64,43 @@ fn at(
     tracee: &Tracee<'_>,
     dir: i32,
     path: &[u8],
-    owner: (u32, u32),
     follow: bool,
-    note: &mut dyn FnMut(String),
+    change: impl FnOnce(&OwnedFd, &str) -> Answer,
 ) -> Answer {
-    if path.is_empty() {
-        return Err(Errno::NOENT);
-    }
-    let mut whole = Vec::new();
-    if path[0] != b'/' {
-        whole = tracee.start(dir)?;
-        whole.push(b'/');
-    }
-    whole.extend_from_slice(path);
-    // Nothing that a process says can lead out of its root.
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let mut flags = OFlags::PATH | OFlags::CLOEXEC;
-    flags.set(OFlags::NOFOLLOW, !follow);
-    let file = rustix::fs::openat2(root, whole.as_slice(), flags, Mode::empty(), resolve)?;
-    change(&file, owner.0, owner.1, &String::from_utf8_lossy(&whole), note)
+    let whole = place::whole(tracee, dir, path)?;
+    let file = place::open(root, &whole, if follow { OFlags::empty() } else { OFlags::NOFOLLOW })?;
+    change(&file, &String::from_utf8_lossy(&whole))
 }
 
 /// Gives a file away as far as that can be: the kernel does what it does at a change of owner (drops set-id bits and
 /// capabilities, sets the time of change), then the attribute says whose it is.
-fn change(file: &OwnedFd, uid: u32, gid: u32, name: &str, note: &mut dyn FnMut(String)) -> Answer {
+fn change(
+    file: &OwnedFd,
+    (uid, gid): (u32, u32),
+    person: &Person,
+    name: &str,
+    note: &mut dyn FnMut(String),
+) -> Answer {
     let kept = |id: u32| id == u32::MAX;
+    let old = place::owner(file);
+    let new = (if kept(uid) { old.0 } else { uid }, if kept(gid) { old.1 } else { gid });
+    if !person.may_give(old, new) {
+        return Err(Errno::PERM);
+    }
     let (real_uid, real_gid) = ((!kept(uid)).then_some(Uid::ROOT), (!kept(gid)).then_some(Gid::ROOT));
     rustix::fs::chownat(file, c"", real_uid, real_gid, AtFlags::EMPTY_PATH)?;
-    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let (old_uid, old_gid) = recorded(&path).unwrap_or((0, 0));
-    let new = (if kept(uid) { old_uid } else { uid }, if kept(gid) { old_gid } else { gid });
-    if new == (old_uid, old_gid) {
-        return Ok(0);
-    }
-    let kind = FileType::from_raw_mode(rustix::fs::fstat(file)?.st_mode);
-    if !matches!(kind, FileType::RegularFile | FileType::Directory) {
-        note(format!(
-            "`{name}` belongs to root here, not to {}:{}; give this user subordinate ids",
-            new.0, new.1
-        ));
-        return Ok(0);
-    }
-    if new == (0, 0) {
-        match rustix::fs::removexattr(&path, XATTR) {
-            Ok(()) | Err(Errno::NODATA) => {}
-            Err(error) => return Err(error),
+    if new != old {
+        let kind = FileType::from_raw_mode(rustix::fs::fstat(file)?.st_mode);
+        if matches!(kind, FileType::RegularFile | FileType::Directory) {
+            place::set_owner(file, new)?;
+        } else {
+            note(lost(name, new));
         }
-    } else {
-        let value = format!("{}:{}", new.0, new.1);
-        rustix::fs::setxattr(&path, XATTR, value.as_bytes(), XattrFlags::empty())?;
     }
-    Ok(0)
+    Ok(Reply::Value(0))
 }
 
-fn recorded(path: &str) -> Option<(u32, u32)> {
-    let mut value = [0; 32];
-    let length = rustix::fs::getxattr(path, XATTR, &mut value).ok()?;
-    let (uid, gid) = std::str::from_utf8(&value[..length]).ok()?.split_once(':')?;
-    Some((uid.parse().ok()?, gid.parse().ok()?))
+/// What is said of a file that cannot carry its owner.
+pub(super) fn lost(name: &str, (uid, gid): (u32, u32)) -> String {
+    format!("`{name}` belongs to root here, not to {uid}:{gid}; give this user subordinate ids")
 }

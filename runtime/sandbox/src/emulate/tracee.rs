@@ -24,12 +24,21 @@ pub(crate) struct Tracee<'a> {
     /// The process that it belongs to, and that one's parent.
     pub(crate) process: u32,
     pub(crate) parent: u32,
+    umask: u32,
 }
 
 impl<'a> Tracee<'a> {
     pub(crate) fn new(pid: u32, still_asks: &'a dyn Fn() -> bool) -> Result<Self, Errno> {
-        let (process, parent) = family(pid).ok_or(Errno::SRCH)?;
-        Ok(Self { pid, still_asks, process, parent })
+        let status = status(pid).ok_or(Errno::SRCH)?;
+        let (process, parent) = relatives(&status).ok_or(Errno::SRCH)?;
+        let umask =
+            field(&status, "Umask:").and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o022);
+        Ok(Self { pid, still_asks, process, parent, umask })
+    }
+
+    /// The bits that its files do not get.
+    pub(crate) fn umask(&self) -> u32 {
+        self.umask
     }
 
     /// The text at an address, up to its NUL.
@@ -100,9 +109,20 @@ impl<'a> Tracee<'a> {
 
 /// The process of a thread and its parent.
 pub(crate) fn family(pid: u32) -> Option<(u32, u32)> {
-    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name))?.trim().parse().ok();
-    Some((field("Tgid:")?, field("PPid:")?))
+    relatives(&status(pid)?)
+}
+
+fn status(pid: u32) -> Option<String> {
+    fs_err::read_to_string(format!("/proc/{pid}/status")).ok()
+}
+
+fn relatives(status: &str) -> Option<(u32, u32)> {
+    let number = |name: &str| field(status, name)?.parse().ok();
+    Some((number("Tgid:")?, number("PPid:")?))
+}
+
+fn field<'s>(status: &'s str, name: &str) -> Option<&'s str> {
+    Some(status.lines().find_map(|line| line.strip_prefix(name))?.trim())
 }
 
 /// The root of a process, as a place.
