@@ -3,6 +3,7 @@
 mod architecture;
 mod differential;
 mod first_light;
+mod images;
 
 use imgc_testkit::Place;
 
