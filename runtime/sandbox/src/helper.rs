@@ -97,7 +97,8 @@ fn run(
     let doing = "prepare the sandbox";
     let (uids, gids) = (userns::own_map("uid_map"), userns::own_map("gid_map"));
     let own_user = !(command.security == Security::Insecure && idmap::is_whole(&uids));
-    if own_user {
+    let single = own_user && idmap::size(&uids) == 1;
+    if own_user && !single {
         for (id, map, file) in [(command.uid, &uids, "/etc/subuid"), (command.gid, &gids, "/etc/subgid")] {
             if !idmap::contains(map, id) {
                 return Err(SandboxError::machine(
@@ -118,7 +119,7 @@ fn run(
         input,
         signals: signals.try_clone().doing(doing)?,
         services: theirs,
-        single: own_user && idmap::size(&uids) == 1,
+        single,
     };
     let pid = match sys::fork_into(namespaces(command, own_user)).map_err(|error| userns::explain(&error))? {
         Side::Child => {

@@ -71,17 +71,14 @@ pub(crate) fn become_command(
         // or su, sudo and ping would not work in a step.
         sys::install_filter(&seccomp::filter(), false).doing("install the system call filter")?;
     }
-    identity(command)?;
     if links.single {
         let questions = sys::install_filter(&seccomp::asking(&emulate::calls()), true)
             .doing("install the filter that asks about owners")?;
         wire::send_fd(&links.services, QUESTIONS, questions.as_ref().map(AsFd::as_fd))
             .doing("hand over the filter's questions")?;
     }
-    if !insecure && command.uid == 0 {
-        let sets = CapabilitySets { effective: KEPT, permitted: KEPT, inheritable: CapabilitySet::empty() };
-        rustix::thread::set_capabilities(None, sets).doing("drop capabilities")?;
-    }
+    identity(command)?;
+    capabilities(command, links.single).doing("drop capabilities")?;
     // A user without rights in the directory may still start there, as with runc; one with rights goes in properly.
     let _ = rustix::process::chdir(&*path_of(command));
     sys::close_from(3, true).doing("close descriptors")?;
@@ -105,6 +102,23 @@ pub(crate) fn become_command(
     let line = format!("imgc: cannot run `{program}`: {text}\n");
     let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
     sys::exit_now(code)
+}
+
+fn capabilities(command: &Command, single: bool) -> rustix::io::Result<()> {
+    let only =
+        |kept| CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    match command.uid {
+        0 if command.security == Security::Insecure => Ok(()),
+        0 => rustix::thread::set_capabilities(None, only(KEPT)),
+        _ if single => {
+            // For the kernel it is root still, which must not gain them at exec.
+            use rustix::thread::CapabilitiesSecureBits as Bits;
+            rustix::thread::set_capabilities_secure_bits(Bits::NO_ROOT | Bits::NO_ROOT_LOCKED)?;
+            rustix::thread::set_capabilities(None, only(CapabilitySet::empty()))
+        }
+        // The kernel took them when the user changed.
+        _ => Ok(()),
+    }
 }
 
 fn limits(command: &Command) -> Result<(), SandboxError> {

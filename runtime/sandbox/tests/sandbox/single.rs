@@ -13,7 +13,7 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 /// The owner that a scan of the upper directory will find.
-fn owner(path: &std::path::Path) -> (u32, u32) {
+pub(crate) fn owner(path: &std::path::Path) -> (u32, u32) {
     use std::os::unix::fs::MetadataExt as _;
     let mut value = [0; 64];
     if let Ok(length) = rustix::fs::getxattr(path, "user.imgc.owner", &mut value) {
