@@ -1,8 +1,11 @@
 //! Tests of the whole program, in one binary.
 
 mod architecture;
+mod bad_input;
 mod differential;
 mod first_light;
+mod same_bits;
+mod server;
 mod images;
 
 use imgc_testkit::Place;

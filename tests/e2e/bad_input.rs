@@ -1,0 +1,169 @@
+//! Bad input: a clear error, the right exit code, nothing lost, nothing left mounted or running.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use imgc_testkit::{Done, peer};
+
+use crate::place;
+
+#[test]
+fn errors_say_where_and_what_to_do() {
+    let place = place();
+    if !place.with_busybox("errors_say_where_and_what_to_do") {
+        return;
+    }
+    place.write("ctx/here.txt", "x");
+    let table: [(&str, i32, &[&str]); 10] = [
+        ("FORM busybox\n", 3, &["unknown instruction: FORM", "Dockerfile:1:1", "did you mean FROM?"]),
+        (
+            "FROM busybox\nCOPY her.txt /\n",
+            1,
+            &["`/her.txt` not found in the build context", "Dockerfile:2:1"],
+        ),
+        ("FROM busybox\nRUN exit 9\n", 1, &["step failed with exit code 9", "Dockerfile:2:1", "^^^^^^^^^^"]),
+        ("FROM busybox\nRUN catt x\n", 1, &["exit code 127", "did you mean `cat`?"]),
+        ("FROM busybox AS build\nFROM busybox\nCOPY --from=9 /a /b\n", 3, &["Dockerfile:3"]),
+        ("FROM busybox\nUSER nobody-here\nRUN true\n", 1, &["nobody-here"]),
+        (
+            "FROM busybox\nRUN --mount=type=secret,id=s,required=true cat /run/secrets/s\n",
+            7,
+            &["secret `s` was not given", "--secret id=s"],
+        ),
+        ("FROM busybox\nCOPY --chmod=9z here.txt /\n", 3, &["chmod"]),
+        ("FROM busybox\nRUN --security=insecure true\n", 7, &["security.insecure"]),
+        ("", 3, &[]),
+    ];
+    for (dockerfile, code, says) in table {
+        place.write("ctx/Dockerfile", dockerfile);
+        let done = place.imgc(&["--offline", "build", "ctx"]).fails_with(code);
+        for text in says {
+            assert!(
+                done.stderr.contains(text),
+                "`{text}` is not in the errors of\n{dockerfile}\n{}",
+                done.stderr
+            );
+        }
+    }
+    place.write("ctx/Dockerfile", "FROM busybox AS build\n");
+    place
+        .imgc(&["--offline", "build", "--target", "bulid", "ctx"])
+        .fails_with(3)
+        .says("did you mean `build`?");
+    place.imgc(&["--offline", "build", "nowhere"]).fails_with(2).says("there is no context `nowhere`");
+    place.write("ctx/Dockerfile", "FROM nothing-of-this-name\n");
+    place.imgc(&["--offline", "build", "ctx"]).fails_with(3).says("is not in the store");
+    place.imgc(&["store", "verify", "--full"]).ok();
+}
+
+#[test]
+fn broken_archives_are_refused() {
+    let place = place();
+    place.write("text.tar", "this is no archive");
+    place.imgc(&["load", "-i", "text.tar"]).fails_with(1);
+    place.write("empty.tar", [0; 1024]);
+    place.imgc(&["load", "-i", "empty.tar"]).fails_with(1);
+    if place.with_busybox("broken_archives_are_refused") {
+        place.imgc(&["save", "-o", "good.tar", "busybox"]).ok();
+        let good = std::fs::read(place.path("good.tar")).unwrap();
+        place.write("cut.tar", &good[..good.len() / 2]);
+        place.imgc(&["load", "-i", "cut.tar"]).fails_with(1);
+        let mut flipped = good.clone();
+        let middle = flipped.len() / 2;
+        flipped[middle] ^= 1;
+        place.write("flipped.tar", flipped);
+        place.imgc(&["--store", "other", "load", "-i", "flipped.tar"]).fails_with(1);
+        place.imgc(&["load", "-i", "good.tar"]).ok();
+    }
+    place.imgc(&["store", "verify", "--full"]).ok();
+}
+
+/// A process in a step that would run for long is gone when the program was told to stop, by any means.
+#[test]
+fn interrupted_builds_leave_nothing() {
+    let place = place();
+    if !place.with_busybox("interrupted_builds_leave_nothing") {
+        return;
+    }
+    for (signal, code) in [("INT", 130), ("TERM", 130), ("KILL", 137)] {
+        // A number that names this run's sleep in the machine's list of processes.
+        let mark =
+            format!("1{}", std::process::id() + u32::from(signal.len() as u8) * 7_000_000 + code as u32);
+        place.write("ctx/Dockerfile", format!("FROM busybox\nRUN echo started; sleep {mark}\n"));
+        let mut child = place
+            .command()
+            .args(["build", "--no-cache", "ctx"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait_for(|| running(&mark), "the step starts");
+        peer::run(Command::new("kill").args([format!("-{signal}"), child.id().to_string()]));
+        let asked = Instant::now();
+        let output = {
+            let stderr = child.stderr.take();
+            drop(stderr);
+            child.wait_with_output().unwrap()
+        };
+        assert_eq!(Done::of(&output).code, code, "{signal}");
+        assert!(asked.elapsed() < Duration::from_secs(20), "{signal} took {:?}", asked.elapsed());
+        wait_for(|| !running(&mark), "the step is gone");
+    }
+    // The next command clears what the killed one left, and the store is whole.
+    place.imgc(&["store", "verify", "--full"]).ok();
+    let left: Vec<_> = std::fs::read_dir(place.store().join("tmp")).unwrap().collect();
+    assert!(left.len() <= 1, "left in tmp: {left:?}");
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    assert!(!mounts.contains(&*place.store().to_string_lossy()), "something is still mounted");
+}
+
+fn running(mark: &str) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+    processes.filter_map(Result::ok).any(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        line.split(|&byte| byte == 0).any(|word| word == mark.as_bytes())
+            && line.split(|&byte| byte == 0).count() <= 4
+    })
+}
+
+fn wait_for(what: impl Fn() -> bool, name: &str) {
+    let start = Instant::now();
+    while !what() {
+        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain: {name}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_full_disk_is_said_and_nothing_is_lost() {
+    let test = "a_full_disk_is_said_and_nothing_is_lost";
+    if !peer::is_root() {
+        peer::skipped(test, "only root can mount a small disk");
+        return;
+    }
+    let place = place();
+    let disk = place.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=12m", "none"]).arg(&disk).status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        peer::skipped(test, "mounting is not allowed here");
+        return;
+    }
+    let Some(tar) = imgc_testkit::root::busybox(test) else { return };
+    place.write("busybox.tar", tar);
+    let store = ["--store", "disk/store"];
+    let run = |args: &[&str]| place.imgc(&[&store[..], args].concat());
+    run(&["import", "busybox.tar", "busybox", "--env", "PATH=/bin"]).ok();
+    place.write("ctx/Dockerfile", "FROM busybox\nRUN dd if=/dev/urandom of=/big bs=1M count=40\n");
+    let step = run(&["build", "ctx"]).fails_with(1);
+    assert!(step.stderr.contains("No space left"), "{}", step.stderr);
+    let noise: Vec<u8> = (0..20_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    place.write("ctx/big", noise);
+    place.write("ctx/Dockerfile", "FROM busybox\nCOPY big /\n");
+    let copy = run(&["build", "ctx"]).fails_with(9);
+    assert!(copy.stderr.contains("prune"), "{}", copy.stderr);
+    run(&["store", "verify", "--full"]).ok();
+    place.write("ctx/Dockerfile", "FROM busybox\nRUN echo fits > /small\n");
+    run(&["build", "ctx"]).ok();
+    peer::run(Command::new("umount").arg(&disk));
+}
