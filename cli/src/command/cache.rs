@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn times_and_sizes() {
-        assert_eq!(time("14d"), Ok(Duration::from_secs(14 * 86_400)));
+        assert_eq!(time("14d"), Ok(Duration::from_hours(14 * 24)));
         assert_eq!(time("90s"), Ok(Duration::from_secs(90)));
         assert_eq!(size("10GB"), Ok(10_000_000_000));
         assert_eq!(size("1 GiB"), Ok(1 << 30));

@@ -49,7 +49,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         return Err(Failure::new(code::FAILED, format!("container {id} still runs")).help("stop it first"));
     }
     let lease = store.begin_build()?;
-    let base = find::open(&store, &container.record.manifest.to_string(), None)?;
+    let base = find::by_digest(&store, &container.record.manifest)?;
     let tree = Tree::new(find::layers(&store, &base)?);
     let epoch = super::build::options::epoch(None)?;
     let layer = container.layer(&store, &tree, epoch)?;

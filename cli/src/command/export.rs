@@ -31,20 +31,17 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         Some(path) if path.as_os_str() != "-" => Dest::Path(path.clone()),
         _ => Dest::Stdout,
     };
-    let tree = match rm::container(&store, &args.image)? {
-        Some(container) => {
-            let base = find::open(&store, &container.record.manifest.to_string(), None)?;
-            let mut layers = find::layers(&store, &base)?;
-            let epoch = super::build::options::epoch(None)?;
-            if let Some(layer) = container.layer(&store, &Tree::new(layers.clone()), epoch)? {
-                layers.push(layer);
-            }
-            Tree::new(layers)
+    let tree = if let Some(container) = rm::container(&store, &args.image)? {
+        let base = find::by_digest(&store, &container.record.manifest)?;
+        let mut layers = find::layers(&store, &base)?;
+        let epoch = super::build::options::epoch(None)?;
+        if let Some(layer) = container.layer(&store, &Tree::new(layers.clone()), epoch)? {
+            layers.push(layer);
         }
-        None => {
-            let opened = find::open(&store, &args.image, args.platform.as_ref())?;
-            Tree::new(find::layers(&store, &opened)?)
-        }
+        Tree::new(layers)
+    } else {
+        let opened = find::open(&store, &args.image, args.platform.as_ref())?;
+        Tree::new(find::layers(&store, &opened)?)
     };
     for layer in tree.layers() {
         store.ensure_tree(&layer.diff_id)?;

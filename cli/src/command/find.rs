@@ -2,8 +2,10 @@
 
 use imgc_base::config::ImageConfig;
 use imgc_base::diagnostic::did_you_mean;
+use imgc_base::digest::BlobDigest;
 use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
+use imgc_execute::kept::HOLDER;
 use imgc_image::layout::REF_NAME;
 use imgc_image::manifest::{Document, media};
 use imgc_image::{Descriptor, Layer, Manifest, limits};
@@ -25,6 +27,8 @@ pub fn all(store: &Store) -> Result<Vec<Image>, Failure> {
     let mut images: Vec<Image> = Vec::new();
     for descriptor in store.images()? {
         let name: Option<Reference> = descriptor.annotations.get(REF_NAME).and_then(|name| name.parse().ok());
+        // Names that only hold the images of kept containers are nobody's.
+        let name = name.filter(|name| name.registry() != HOLDER);
         match images.iter_mut().find(|image| image.descriptor.digest == descriptor.digest) {
             Some(image) => image.names.extend(name),
             None => images.push(Image { names: name.into_iter().collect(), descriptor }),
@@ -72,8 +76,11 @@ pub fn find(store: &Store, wanted: &str) -> Result<Image, Failure> {
 }
 
 fn missing(wanted: &str, images: &[Image]) -> Failure {
-    let names: Vec<String> =
+    let mut names: Vec<String> =
         images.iter().flat_map(|image| image.names.iter().map(Reference::familiar)).collect();
+    if !wanted.contains(':') {
+        names = names.iter().map(|name| name.strip_suffix(":latest").unwrap_or(name).to_owned()).collect();
+    }
     let mut failure = Failure::new(code::FAILED, format!("there is no image `{wanted}` in the store"));
     if let Some(near) = did_you_mean(wanted, names.iter().map(String::as_str)) {
         failure = failure.help(format!("did you mean `{near}`?"));
@@ -124,6 +131,16 @@ pub fn open_all(store: &Store, descriptor: &Descriptor) -> Result<Vec<Opened>, F
             Ok(opened)
         }
     }
+}
+
+/// A single image by the digest of its manifest, whether or not it has a name or is part of an index.
+pub fn by_digest(store: &Store, digest: &BlobDigest) -> Result<Opened, Failure> {
+    let bytes = store.read_document(digest, limits::MANIFEST_BYTES)?;
+    let Document::Manifest(manifest) = Document::parse(&bytes, None)? else {
+        return Err(Failure::new(code::FAILED, format!("{digest} is an index, no image")));
+    };
+    let kind = manifest.media_type.clone().unwrap_or_else(|| media::MANIFEST.to_owned());
+    open_one(store, &digest.short(), &Descriptor::of(&kind, &bytes), None)
 }
 
 /// The layers of an image, read and checked.

@@ -119,14 +119,13 @@ fn create(store: &Store, images: &[String], annotation: &[String]) -> Result<Ind
     };
     for wanted in images {
         let found = find::find(store, wanted)?;
-        let members = match read(store, &found.descriptor)? {
-            Some(other) => other.manifests,
-            None => {
-                let opened = find::open_one(store, wanted, &found.descriptor, None)?;
-                let mut member = Descriptor { annotations: BTreeMap::new(), ..found.descriptor };
-                member.platform = Some(PlatformDoc::from(&opened.platform()));
-                vec![member]
-            }
+        let members = if let Some(other) = read(store, &found.descriptor)? {
+            other.manifests
+        } else {
+            let opened = find::open_one(store, wanted, &found.descriptor, None)?;
+            let mut member = Descriptor { annotations: BTreeMap::new(), ..found.descriptor };
+            member.platform = Some(PlatformDoc::from(&opened.platform()));
+            vec![member]
         };
         for member in members {
             if index.manifests.iter().any(|known| known.digest == member.digest) {

@@ -49,7 +49,7 @@ fn one(store: &Store, wanted: &str, force: bool) -> Result<(), Failure> {
         Ok(image) => image,
         Err(failure) => {
             if let Some(container) = container(store, wanted)? {
-                remove_container(container)?;
+                remove_container(store, container)?;
                 writeln!(out, "removed {wanted}")?;
                 return Ok(());
             }
@@ -70,22 +70,22 @@ fn one(store: &Store, wanted: &str, force: bool) -> Result<(), Failure> {
             .help("remove one name, or all with `--force`"));
     }
     let last = names.len() == image.names.len();
-    if last {
-        in_use(store, wanted, &image, force)?;
-    }
+    let used = last && in_use(store, wanted, &image, force)?;
     for name in &names {
         store.untag(name)?;
         writeln!(out, "untagged {}", name.familiar())?;
     }
-    if last {
+    // What a kept container stands on stays, without a name.
+    if last && !used {
         store.forget(&image.descriptor.digest)?;
         writeln!(out, "removed {}", image.descriptor.digest)?;
     }
     Ok(())
 }
 
-/// An error if a container needs the image.
-fn in_use(store: &Store, wanted: &str, image: &Image, force: bool) -> Result<(), Failure> {
+/// True if a kept container needs the image and that was accepted; an error if one needs it and it was not.
+fn in_use(store: &Store, wanted: &str, image: &Image, force: bool) -> Result<bool, Failure> {
+    let mut used = false;
     let manifests: Vec<BlobDigest> = find::open_all(store, &image.descriptor)
         .map(|all| all.iter().map(|one| one.descriptor.digest).collect())
         .unwrap_or_default();
@@ -105,8 +105,9 @@ fn in_use(store: &Store, wanted: &str, image: &Image, force: bool) -> Result<(),
             )
             .help(format!("remove that: `imgc rm {id}`, or use `--force`")));
         }
+        used = true;
     }
-    Ok(())
+    Ok(used)
 }
 
 /// A container by its name or the start of it.
@@ -125,10 +126,10 @@ pub fn container(store: &Store, wanted: &str) -> Result<Option<Container>, Failu
     Ok(found.pop())
 }
 
-fn remove_container(container: Container) -> Result<(), Failure> {
+fn remove_container(store: &Store, container: Container) -> Result<(), Failure> {
     if container.running {
         let id = &container.record.id;
         return Err(Failure::new(code::FAILED, format!("container {id} runs")).help("stop it first"));
     }
-    Ok(container.remove()?)
+    Ok(container.remove(store)?)
 }

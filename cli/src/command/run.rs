@@ -86,14 +86,14 @@ const RUN_FAILED: u8 = 125;
 
 /// Runs.
 pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
-    start(session, args).map_err(|mut failure| {
+    start(session, &args).map_err(|mut failure| {
         failure.code = RUN_FAILED;
         failure
     })
 }
 
-fn start(session: &Session, args: Args) -> Result<u8, Failure> {
-    let options = options(&args)?;
+fn start(session: &Session, args: &Args) -> Result<u8, Failure> {
+    let options = options(args)?;
     let store = session.store()?;
     let opened = find::open(&store, &args.image, args.platform.as_ref())?;
     let layers = find::layers(&store, &opened)?;
@@ -107,14 +107,13 @@ fn start(session: &Session, args: Args) -> Result<u8, Failure> {
         args.keep,
     )?;
     if args.keep {
-        // Also when its name goes to another image, the image stays for as long as there is something to commit.
-        store.keep(&opened.descriptor)?;
+        container.hold(&store, &opened.descriptor)?;
     }
     let ended = container::run(&store, layers, &opened.config.config, &options, &container, &session.cancel);
     let status = match ended {
         Ok(status) => status,
         Err(error) => {
-            container.remove()?;
+            container.remove(&store)?;
             return Err(error.into());
         }
     };
@@ -127,7 +126,7 @@ fn start(session: &Session, args: Args) -> Result<u8, Failure> {
         let id = &container.record.id;
         render::talk(session, &format!("kept as {id}; make an image of it: imgc commit {id} NAME"));
     } else {
-        container.remove()?;
+        container.remove(&store)?;
     }
     Ok(code)
 }

@@ -247,11 +247,8 @@ fn printf(format: &str, values: &[Value]) -> Result<String, Bad> {
             other => return bad(format!("`printf` knows no `%{other}`")),
         };
         let width: usize = width.parse().unwrap_or(0);
-        if left {
-            out.push_str(&format!("{shown:<width$}"));
-        } else {
-            out.push_str(&format!("{shown:>width$}"));
-        }
+        let blanks = " ".repeat(width.saturating_sub(shown.chars().count()));
+        out.push_str(&if left { shown + &blanks } else { blanks + &shown });
     }
     Ok(out)
 }

@@ -13,7 +13,7 @@ pub(super) enum Node {
     /// `{{pipeline}}`, or `{{$x := pipeline}}`.
     Print { variable: Option<String>, pipeline: Pipeline },
     /// `{{if}}`, `{{with}}`, `{{range}}`.
-    Block { kind: Block, variables: Vec<String>, pipeline: Pipeline, body: Vec<Node>, otherwise: Vec<Node> },
+    Block { kind: Block, variables: Vec<String>, pipeline: Pipeline, body: Vec<Self>, otherwise: Vec<Self> },
 }
 
 /// What a block does with its value.
@@ -224,7 +224,7 @@ impl Parser {
             match self.pieces.next() {
                 Some(Piece::Text(text)) if text.is_empty() => {}
                 Some(Piece::Text(text)) => nodes.push(Node::Text(text)),
-                Some(Piece::Action(tokens)) => nodes.push(self.action(tokens)?),
+                Some(Piece::Action(tokens)) => nodes.push(self.action(&tokens)?),
                 None => break,
             }
         }
@@ -232,7 +232,7 @@ impl Parser {
         Ok(nodes)
     }
 
-    fn action(&mut self, tokens: Vec<Token>) -> Result<Node, String> {
+    fn action(&mut self, tokens: &[Token]) -> Result<Node, String> {
         let kind = match tokens.first() {
             Some(Token::Word(word)) if word == "if" => Block::If,
             Some(Token::Word(word)) if word == "with" => Block::With,
@@ -242,10 +242,10 @@ impl Parser {
                 return Ok(Node::Print { variable: variables.into_iter().next(), pipeline });
             }
         };
-        self.block(kind, tokens[1..].to_vec())
+        self.block(kind, &tokens[1..])
     }
 
-    fn block(&mut self, kind: Block, tokens: Vec<Token>) -> Result<Node, String> {
+    fn block(&mut self, kind: Block, tokens: &[Token]) -> Result<Node, String> {
         let (variables, pipeline) = assigned(tokens)?;
         let body = self.nodes()?;
         let otherwise = match self.pieces.next() {
@@ -270,7 +270,7 @@ impl Parser {
                             return Err("its blocks are nested too deeply".to_owned());
                         }
                         let inner = if word == "if" { Block::If } else { Block::With };
-                        let node = self.block(inner, tokens[2..].to_vec())?;
+                        let node = self.block(inner, tokens.get(2..).unwrap_or_default())?;
                         self.depth -= 1;
                         vec![node]
                     }
@@ -289,9 +289,9 @@ fn is_word(tokens: &[Token], word: &str) -> bool {
 }
 
 /// `$x := pipeline`, `$i, $x := pipeline` or a pipeline alone.
-fn assigned(tokens: Vec<Token>) -> Result<(Vec<String>, Pipeline), String> {
+fn assigned(tokens: &[Token]) -> Result<(Vec<String>, Pipeline), String> {
     let mut variables = Vec::new();
-    let mut rest = tokens.as_slice();
+    let mut rest = tokens;
     if let Some(at) = tokens.iter().position(|token| *token == Token::Assign) {
         for token in &tokens[..at] {
             match token {

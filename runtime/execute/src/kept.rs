@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use imgc_base::Epoch;
 use imgc_base::config::{ContainerConfig, History, ImageConfig};
 use imgc_base::digest::BlobDigest;
+use imgc_base::reference::Reference;
 use imgc_image::manifest::{PlatformDoc, media};
 use imgc_image::scan::{self, StepClock};
 use imgc_image::unpack::remove_all;
@@ -52,6 +53,9 @@ pub struct Container {
     lock: File,
 }
 
+/// The registry of the names that hold the images of kept containers; nothing can be pulled from it or pushed to it.
+pub const HOLDER: &str = "imgc.invalid";
+
 /// Longest record that is read.
 const RECORD_BYTES: u64 = 1 << 20;
 /// Tries for a name that is free.
@@ -81,13 +85,11 @@ impl Container {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&parent).map_err(failed())?;
         let mut found = None;
         for number in 0..NAMES {
-            let id = match name {
-                Some(name) => name.to_owned(),
-                None => {
-                    let seed = format!("{} {number} {:?}", std::process::id(), imgc_base::clock::wall());
-                    BlobDigest::of(seed.as_bytes()).hex()[..12].to_owned()
-                }
+            let made = || {
+                let seed = format!("{} {number} {:?}", std::process::id(), imgc_base::clock::wall());
+                BlobDigest::of(seed.as_bytes()).hex()[..12].to_owned()
             };
+            let id = name.map_or_else(made, str::to_owned);
             let dir = parent.join(&id);
             match fs_err::create_dir(&dir) {
                 Ok(()) => {
@@ -144,9 +146,23 @@ impl Container {
         flock(&self.lock, FlockOperation::Unlock).map_err(ExecuteError::io("unlock a container"))
     }
 
+    /// Keeps its image in the store for as long as there is something to commit, whatever becomes of the image's names.
+    pub fn hold(&self, store: &Store, image: &Descriptor) -> Result<(), ExecuteError> {
+        Ok(store.tag(&self.holder()?, image)?)
+    }
+
+    fn holder(&self) -> Result<Reference, ExecuteError> {
+        format!("{HOLDER}/container:{}", self.record.id)
+            .parse()
+            .map_err(|_| ExecuteError::Graph("a container without a name"))
+    }
+
     /// Removes it with all that is in it.
-    pub fn remove(self) -> Result<(), ExecuteError> {
+    pub fn remove(self, store: &Store) -> Result<(), ExecuteError> {
         let failed = || ExecuteError::io("remove a container");
+        if self.record.keep {
+            store.untag(&self.holder()?)?;
+        }
         let parent = self.dir.parent().unwrap_or(Path::new("/"));
         let parent = File::open(parent).map_err(failed())?;
         remove_all(&parent, self.record.id.as_bytes()).map_err(failed())

@@ -64,12 +64,11 @@ pub fn layout(store: &Store, layout: &Layout) -> Result<Vec<Loaded>, ExecuteErro
             store.ensure_layer(&diff_id)?;
         }
         let names = name.iter().filter_map(|name| full_name(name)).collect::<Vec<_>>();
-        match loaded.iter_mut().find(|known| known.descriptor.digest == root.digest) {
-            Some(known) => known.names.extend(names),
-            None => {
-                let descriptor = Descriptor { annotations: std::collections::BTreeMap::new(), ..root };
-                loaded.push(Loaded { names, descriptor });
-            }
+        if let Some(known) = loaded.iter_mut().find(|known| known.descriptor.digest == root.digest) {
+            known.names.extend(names);
+        } else {
+            let descriptor = Descriptor { annotations: std::collections::BTreeMap::new(), ..root };
+            loaded.push(Loaded { names, descriptor });
         }
     }
     Ok(loaded)

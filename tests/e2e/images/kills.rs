@@ -1,5 +1,6 @@
 //! `kill -9` at any time during a pull or a push: the next one goes on, and the store stays whole.
 
+use std::fmt::Write as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -41,7 +42,7 @@ fn large(place: &Place, name: &str) {
             })
             .collect();
         place.write(&format!("ctx/{number}"), bytes);
-        dockerfile += &format!("COPY {number} /{number}\n");
+        writeln!(dockerfile, "COPY {number} /{number}").expect("a text");
     }
     place.build(&dockerfile, &["-t", name]);
 }
@@ -61,7 +62,7 @@ fn pulls_and_pushes_survive_a_kill() {
     let mut wait = Duration::from_millis(20);
     while !killed_after(&place, &["push", name], wait) {
         place.imgc(&["store", "verify"]).ok();
-        wait = wait * 2;
+        wait *= 2;
     }
     place.imgc(&["push", name]).ok().says("0 B sent in 0 blobs");
 

@@ -23,13 +23,16 @@ pub struct Parts {
     pub blobs: BTreeMap<BlobDigest, Descriptor>,
 }
 
+/// Gives the bytes of a document, or `None` if it is not there.
+pub type Read<'r> = dyn Fn(&Descriptor) -> Result<Option<Vec<u8>>, ExecuteError> + 'r;
+
 /// Reads manifests and lists what they need. `read` gives the bytes of a document, `None` if it is not there; what an
 /// index names may be absent unless it was asked for by its platform.
 pub fn gather(
     root: &Descriptor,
     name: &str,
     platforms: &Platforms,
-    read: &dyn Fn(&Descriptor) -> Result<Option<Vec<u8>>, ExecuteError>,
+    read: &Read<'_>,
 ) -> Result<Parts, ExecuteError> {
     let mut parts = Parts::default();
     visit(root, name, platforms, read, 0, &mut parts)?;
@@ -40,7 +43,7 @@ fn visit(
     descriptor: &Descriptor,
     name: &str,
     platforms: &Platforms,
-    read: &dyn Fn(&Descriptor) -> Result<Option<Vec<u8>>, ExecuteError>,
+    read: &Read<'_>,
     depth: usize,
     parts: &mut Parts,
 ) -> Result<(), ExecuteError> {
