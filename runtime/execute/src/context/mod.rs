@@ -13,6 +13,7 @@ mod stat_cache;
 mod tests;
 mod walk;
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -111,7 +112,7 @@ impl Context {
         &self,
         input: usize,
         path: ImagePath,
-        dir: &OwnedFd,
+        dir: impl AsFd,
         name: &[u8],
         stat: &Stat,
     ) -> Result<Item, FileError> {
@@ -163,7 +164,7 @@ impl Context {
 const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-fn stat_at(dir: &OwnedFd, name: &[u8], path: &ImagePath) -> Result<Option<Stat>, FileError> {
+fn stat_at(dir: impl AsFd, name: &CStr, path: &ImagePath) -> Result<Option<Stat>, FileError> {
     match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(stat)),
         // It went away between listing and looking.

@@ -1,17 +1,18 @@
 //! Walking a context: level by level, the directories of one level several at a time.
 
 use std::collections::BTreeSet;
-use std::os::fd::AsFd;
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
 
 use imgc_base::path::ImagePath;
 use imgc_image::ImageError;
-use imgc_image::rooted::{list_fd, read_xattrs};
+use imgc_image::rooted::read_xattrs;
 use rayon::prelude::*;
-use rustix::fs::FileType;
+use rustix::fs::{Dir, FileType};
 
 use super::{Context, MAX_DEPTH, meta, owned, stat_at};
 use crate::file::FileError;
-use crate::file::source::{Item, What};
+use crate::file::source::{Item, What, child};
 
 /// What a directory holds.
 struct Level {
@@ -61,22 +62,31 @@ impl Context {
     }
 
     fn level(&self, input: usize, mut dir: Item) -> Result<Level, FileError> {
-        let fd = self.open_dir(&dir.path)?;
-        read_xattrs(fd.as_fd(), &mut dir.meta).map_err(ImageError::at("read attributes of", &dir.path))?;
+        // One descriptor for names, attributes and stats: opening is what a walk spends its time on.
+        let fd: OwnedFd = self.root.file(&dir.path)?.into();
+        let mut listing = Dir::new(fd).map_err(ImageError::at("list", &dir.path))?;
+        let mut names: Vec<(FileType, CString)> = Vec::new();
+        for listed in &mut listing {
+            let listed = listed.map_err(ImageError::at("list", &dir.path))?;
+            if !matches!(listed.file_name().to_bytes(), b"." | b"..") {
+                names.push((listed.file_type(), listed.file_name().to_owned()));
+            }
+        }
+        let fd = listing.fd().map_err(ImageError::at("list", &dir.path))?;
+        read_xattrs(fd, &mut dir.meta).map_err(ImageError::at("read attributes of", &dir.path))?;
         dir.meta = owned(dir.meta);
-        let listing = fd.try_clone().map_err(ImageError::at("open directory", &dir.path))?;
-        let (mut leaves, mut dirs) = (Vec::new(), Vec::new());
-        for listed in list_fd(listing).map_err(ImageError::at("list", &dir.path))? {
-            let path = ImagePath::strict(dir.path.child(&listed.name).as_bytes())?;
+        let (mut leaves, mut dirs) = (Vec::with_capacity(names.len()), Vec::new());
+        for (kind, name) in names {
+            let path = child(&dir.path, name.to_bytes())?;
             let excluded = self.ignore.excludes(&path);
-            if excluded && (is_no_dir(listed.kind) || self.ignore.prunes(&path)) {
+            if excluded && (is_no_dir(kind) || self.ignore.prunes(&path)) {
                 continue;
             }
-            let Some(stat) = stat_at(&fd, &listed.name, &path)? else { continue };
+            let Some(stat) = stat_at(fd, &name, &path)? else { continue };
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                 dirs.push((Item { path, what: What::Dir, meta: meta(&stat), same: None }, excluded));
             } else if !excluded {
-                leaves.push(self.item(input, path, &fd, &listed.name, &stat)?);
+                leaves.push(self.item(input, path, fd, name.to_bytes(), &stat)?);
             }
         }
         Ok(Level { dir, leaves, dirs })

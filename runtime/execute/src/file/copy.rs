@@ -19,7 +19,7 @@ use imgc_image::Meta;
 
 use super::chmod::Change;
 use super::error::FileError;
-use super::source::{Content, Item, Place, Source, What};
+use super::source::{Content, Item, Place, Source, What, bounded};
 use super::stage::{Making, Node, Stage, Standing};
 use super::unpack::Archives;
 use super::{names, parents};
@@ -202,7 +202,7 @@ impl Work<'_, '_> {
             return Err(FileError::SeveralToOne(to.path.clone()));
         }
         let copy_number = self.archives.next_copy();
-        self.leaf(copy_number, item, dest, change)
+        self.leaf(copy_number, item.clone(), dest, change)
     }
 
     /// Copies what is below a directory into one that exists.
@@ -239,11 +239,11 @@ impl Work<'_, '_> {
                     }
                 }
             }
-            let target = ImagePath::strict(to.join(&below).as_bytes())?;
+            let target = bounded(to.join(&below))?;
             if item.what.is_dir() {
                 dirs.push(self.directory(&item, target, change)?);
             } else {
-                self.leaf(copy_number, &item, target, change)?;
+                self.leaf(copy_number, item, target, change)?;
             }
         }
         let source = Some(self.label());
@@ -277,16 +277,16 @@ impl Work<'_, '_> {
     pub(super) fn leaf(
         &mut self,
         copy_number: usize,
-        item: &Item,
+        item: Item,
         target: ImagePath,
         change: &Changes,
     ) -> Result<(), FileError> {
         if self.stage.standing(&target) == Some(Standing::Dir) {
             return Err(FileError::DirToFile(target));
         }
-        let meta = change.meta(item, self.time);
-        let same = item.same.clone().map(|same| (copy_number, same));
-        let node = Node { what: item.what.clone(), meta, same, source: Some(self.label()) };
+        let meta = change.meta(&item, self.time);
+        let same = item.same.map(|same| (copy_number, same));
+        let node = Node { what: item.what, meta, same, source: Some(self.label()) };
         self.stage.put(target, node);
         Ok(())
     }

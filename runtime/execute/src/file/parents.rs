@@ -74,7 +74,7 @@ fn one(
                 dirs.push(work.directory(&item, target, change)?);
             }
         } else {
-            work.leaf(copy_number, &item, target, change)?;
+            work.leaf(copy_number, item, target, change)?;
         }
     }
     let label = Some(work.label());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use imgc_base::digest::{DiffId, FileDigest};
-use imgc_base::path::ImagePath;
+use imgc_base::path::{ImagePath, MAX_PATH};
 use imgc_image::tree::Found;
 use imgc_image::{Entry, ImageError, Kind, Meta, Tree, limits};
 
@@ -118,6 +118,16 @@ impl What {
     pub fn is_dir(&self) -> bool {
         matches!(self, Self::Dir)
     }
+}
+
+/// The path of a name that a file system gave: clean already, but it may be too long.
+pub(crate) fn child(dir: &ImagePath, name: &[u8]) -> Result<ImagePath, FileError> {
+    bounded(dir.child(name))
+}
+
+/// A path put together from clean ones; it may be too long.
+pub(crate) fn bounded(path: ImagePath) -> Result<ImagePath, FileError> {
+    if path.as_bytes().len() > MAX_PATH { Ok(ImagePath::strict(path.as_bytes())?) } else { Ok(path) }
 }
 
 impl Source<'_> {

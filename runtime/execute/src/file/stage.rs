@@ -21,6 +21,8 @@ pub(super) struct Stage<'a> {
     hidden: BTreeSet<ImagePath>,
     /// Directories made here: the root has nothing below them.
     made: BTreeSet<ImagePath>,
+    /// The one of them in which a name was made last: most copies put many names into one directory.
+    current: Option<ImagePath>,
     time: i64,
 }
 
@@ -90,7 +92,14 @@ pub(super) struct Final {
 impl<'a> Stage<'a> {
     /// A root without changes; `time` is the step's.
     pub(super) fn new(root: Option<&'a Tree>, time: i64) -> Self {
-        Self { root, nodes: BTreeMap::new(), hidden: BTreeSet::new(), made: BTreeSet::new(), time }
+        Self {
+            root,
+            nodes: BTreeMap::new(),
+            hidden: BTreeSet::new(),
+            made: BTreeSet::new(),
+            current: None,
+            time,
+        }
     }
 
     /// What stands at exactly this path; no link is followed.
@@ -100,6 +109,7 @@ impl<'a> Stage<'a> {
         }
         match self.nodes.get(path) {
             Some(node) => Some(Standing::of(&node.what)),
+            None if self.is_in_current(path) => None,
             None if path.parent().is_some_and(|parent| self.made.contains(&parent)) => None,
             None => self.below_root(path).map(|item| Standing::of(&item.what)),
         }
@@ -157,7 +167,10 @@ impl<'a> Stage<'a> {
 
     /// Puts a new name, in the place of whatever stands there but a directory. A directory goes only where nothing is.
     pub(super) fn put(&mut self, path: ImagePath, node: Node) {
-        if let Some(parent) = path.parent() {
+        if !self.is_in_current(&path)
+            && let Some(parent) = path.parent()
+        {
+            self.current = self.made.contains(&parent).then(|| parent.clone());
             self.touch(parent);
         }
         if node.what.is_dir() {
@@ -170,6 +183,7 @@ impl<'a> Stage<'a> {
     pub(super) fn set_dir(&mut self, path: &ImagePath, meta: Meta, source: Option<usize>) {
         let node = Node { what: What::Dir, meta, same: None, source };
         self.nodes.insert(path.clone(), node);
+        self.current = None;
     }
 
     /// Removes a path and everything below it.
@@ -188,8 +202,18 @@ impl<'a> Stage<'a> {
             self.made.remove(&at);
         }
         self.hidden.insert(path.clone());
+        self.current = None;
         if let Some(parent) = path.parent() {
             self.touch(parent);
+        }
+    }
+
+    /// True if the path is a name directly in the directory of the last change, which has the step's time already.
+    fn is_in_current(&self, path: &ImagePath) -> bool {
+        let Some(dir) = &self.current else { return false };
+        match path.as_bytes().strip_prefix(dir.as_bytes()) {
+            Some([b'/', name @ ..]) => !name.contains(&b'/'),
+            _ => false,
         }
     }
 
