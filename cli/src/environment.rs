@@ -71,6 +71,14 @@ pub fn for_git() -> Vec<(String, String)> {
     .collect()
 }
 
+/// Names of variables that stand for options of this program.
+pub fn own_names() -> Vec<std::ffi::OsString> {
+    std::env::vars_os()
+        .map(|(name, _)| name)
+        .filter(|name| name.as_encoded_bytes().starts_with(b"IMGC_"))
+        .collect()
+}
+
 /// True on a CI machine: no prompts, no moving progress.
 pub fn is_ci() -> bool {
     get("CI").is_some_and(|value| value != "false" && value != "0")

@@ -91,6 +91,9 @@ pub struct Args {
     /// One layer above the base
     #[arg(long)]
     pub squash: bool,
+    /// Assemble at -O0 too, and compare the roots and configs (not with -O2)
+    #[arg(long)]
+    pub prove: bool,
     /// Compression of layers: gzip, zstd, none
     #[arg(long, value_name = "KIND", default_value = "gzip")]
     pub compress: String,

@@ -7,6 +7,7 @@ pub mod options;
 pub mod outputs;
 pub mod pairs;
 pub mod prepare;
+mod prove;
 mod remote;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::session::Session;
 /// Builds.
 pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
     let started = Instant::now();
+    prove::check(&args)?;
     let outputs = args.outputs.iter().map(|text| outputs::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let tags = args.tags.iter().map(|tag| tag_reference(tag)).collect::<Result<Vec<Reference>, _>>()?;
     let push = args.push || outputs.contains(&Output::Registry);
@@ -63,9 +65,13 @@ pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
     let values = build.run();
     show.close();
     let values = values.map_err(|error: ExecuteError| Failure::build(&error, prepared.sources.clone()))?;
+    super::why::record::keep(&args, build.record());
     let images = imgc_execute::images(&values);
     let Some(image) = images.first() else { return Err(Failure::new(1, "the build made no image")) };
 
+    if args.prove {
+        prove::run(session, &request, &prepared, &store, &bases, &lease, &images)?;
+    }
     lease.finish()?;
     for tag in &tags {
         store.tag(tag, &image.descriptor)?;
