@@ -97,6 +97,10 @@ pub fn apply(
         _ => None,
     });
     let mut changed = found.unwrap_or_default();
+    // A build gives an image without a search path the usual one; a change of something else does not.
+    if config.env("PATH").is_none() && !changes.iter().any(|change| change.contains("PATH")) {
+        changed.env.retain(|entry| !entry.starts_with("PATH="));
+    }
     changed.on_build.splice(0..0, config.on_build.iter().cloned());
     Ok(changed)
 }

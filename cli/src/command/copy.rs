@@ -20,7 +20,7 @@ use imgc_store::Store;
 
 use super::build::outputs::{self, Dest};
 use super::push::{self, Telling};
-use super::{find, names};
+use super::{find, names, pull};
 use crate::failure::{Failure, code};
 use crate::progress::{self, Show};
 use crate::render;
@@ -90,10 +90,11 @@ fn copy(
             if matches!(to, Place::Store(_)) {
                 // Straight into the store a download can go on where it broke off.
                 let pulled =
-                    transfer::pull(store, &client, &reference, platforms, &session.cancel, show.as_ref())?;
+                    transfer::pull(store, &client, &reference, platforms, &session.cancel, show.as_ref())
+                        .map_err(pull::failure)?;
                 return Ok(pulled.descriptor);
             }
-            let remote = transfer::remote(&client, &reference, platforms)?;
+            let remote = transfer::remote(&client, &reference, platforms).map_err(pull::failure)?;
             write(session, store, &remote, remote.root(), Some(&reference), to, show)
         }
         Place::Store(name) => {
@@ -222,7 +223,7 @@ fn choose(
         return Ok(root.clone());
     }
     let read = |wanted: &Descriptor| Ok(Some(source::document(blobs, wanted, limits::MANIFEST_BYTES)?));
-    let parts = transfer::gather(root, name, platforms, &read)?;
+    let parts = transfer::gather(root, name, platforms, &read).map_err(pull::failure)?;
     Ok(parts.documents.first().map_or_else(|| root.clone(), |(first, ..)| first.clone()))
 }
 

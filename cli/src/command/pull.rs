@@ -6,6 +6,7 @@ use std::sync::Arc;
 use imgc_base::event::EventSink;
 use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
+use imgc_execute::ExecuteError;
 use imgc_execute::transfer::{self, Platforms};
 use imgc_registry::Client;
 use imgc_store::Store;
@@ -82,6 +83,15 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// What is not there is no mistake in a Dockerfile here.
+pub fn failure(error: ExecuteError) -> Failure {
+    let mut failure = Failure::from(error);
+    if failure.code == code::SPEC {
+        failure.code = code::FAILED;
+    }
+    failure
+}
+
 fn one(
     session: &Session,
     store: &Store,
@@ -93,7 +103,8 @@ fn one(
 ) -> Result<(), Failure> {
     let lease = store.begin_build()?;
     let sink: &dyn EventSink = show.as_ref();
-    let pulled = transfer::pull(store, client, reference, platforms, &session.cancel, sink)?;
+    let pulled =
+        transfer::pull(store, client, reference, platforms, &session.cancel, sink).map_err(failure)?;
     if let (Platforms::These(wanted), [single]) = (platforms, pulled.platforms.as_slice())
         && let Some(other) = wanted.iter().find(|platform| !single.satisfies(platform))
     {
