@@ -140,7 +140,7 @@ impl Context {
             FileType::Socket => {
                 What::File(Content { size: 0, digest: Some(empty_digest()), place: Place::Empty })
             }
-            FileType::Fifo => return Err(FileError::Special { path, noun: "named pipe" }),
+            FileType::Fifo => What::Fifo,
             _ => return Err(FileError::Special { path, noun: "device" }),
         };
         Ok(Item { path, what, meta: owned(meta), same })

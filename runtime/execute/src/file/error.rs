@@ -50,7 +50,7 @@ pub enum FileError {
     SeveralToOne(ImagePath),
     /// A file of a kind that images cannot hold.
     #[error(
-        "`{path}` in the build context is a {noun}; only files, directories and symbolic links can be copied"
+        "`{path}` in the build context is a {noun}; devices are not copied"
     )]
     Special {
         /// Where.

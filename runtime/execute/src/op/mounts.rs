@@ -1,11 +1,12 @@
 //! `RUN --mount`: what is shown to a command besides its root.
 
+use std::fmt::Write as _;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use imgc_base::ImagePath;
-use imgc_base::digest::FileDigest;
+use imgc_base::digest::{ChainId, FileDigest};
 use imgc_graph::{CacheSharing, Exec, Mount, MountKind};
 use imgc_image::index::encode_entry;
 use imgc_image::unpack::TreeWriter;
@@ -104,7 +105,9 @@ fn one(
     prepared: &mut Prepared,
 ) -> Result<(), ExecuteError> {
     let input = |number: usize| {
-        inputs.get(number.wrapping_sub(1)).ok_or(ExecuteError::Graph("a mount names an input that is not there"))
+        inputs
+            .get(number.wrapping_sub(1))
+            .ok_or(ExecuteError::Graph("a mount names an input that is not there"))
     };
     let what = match &mount.kind {
         MountKind::Bind { input: number, source, writable } => {
@@ -118,7 +121,12 @@ fn one(
                 CacheSharing::Private => imgc_store::Sharing::Private,
                 CacheSharing::Locked => imgc_store::Sharing::Locked,
             };
-            let lock = build.store.lock_cache(id, share, &build.stop)?;
+            let base = match from {
+                Some((number, source)) => Some((input(*number)?.0.tree.chain_id(), source)),
+                None => None,
+            };
+            let name = cache_name(id, base, *mode, *uid, *gid);
+            let lock = build.store.lock_cache(&name, share, &build.stop)?;
             let dir = lock.path().to_path_buf();
             if lock.is_fresh() {
                 if let Some((number, source)) = from {
@@ -211,8 +219,26 @@ fn host_path(path: &ImagePath) -> PathBuf {
     PathBuf::from(std::ffi::OsStr::from_bytes(path.as_bytes()))
 }
 
+/// What the store calls a cache directory. As the reference has it, caches of one id are apart if they began with
+/// other content, another mode or another owner.
+fn cache_name(id: &str, base: Option<(ChainId, &ImagePath)>, mode: u32, uid: u32, gid: u32) -> String {
+    let mut name = id.to_owned();
+    if (mode, uid, gid) != (0o755, 0, 0) {
+        let _ = write!(name, " mode={mode:o} owner={uid}:{gid}");
+    }
+    if let Some((tree, source)) = base {
+        let _ = write!(name, " from={tree}{}", source.to_absolute());
+    }
+    name
+}
+
 /// The first content of a cache directory.
-fn fill(build: &Build<'_>, tree: &Tree, source: &ImagePath, dir: &std::path::Path) -> Result<(), ExecuteError> {
+fn fill(
+    build: &Build<'_>,
+    tree: &Tree,
+    source: &ImagePath,
+    dir: &std::path::Path,
+) -> Result<(), ExecuteError> {
     let source = tree.resolve(source, true)?;
     let mut writer = TreeWriter::new(Dir::open(dir).map_err(ExecuteError::io("open a cache directory"))?);
     for found in tree.below(&source) {
@@ -263,5 +289,31 @@ fn too_large(id: &str) -> ExecuteError {
         message: format!("secret `{id}` is larger than {} KiB", SECRET_BYTES >> 10),
         help: "give large files as a named context: `--build-context NAME=DIR` and `--mount=type=bind,from=NAME`"
             .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_of_one_id_are_apart_if_they_began_otherwise() {
+        let (one, other) =
+            (ChainId::of_layers([]), ChainId::of_layers([imgc_base::digest::DiffId::of(b"x")]));
+        let (root, below) = (ImagePath::root(), ImagePath::root().child(b"s"));
+        let names = [
+            cache_name("a", None, 0o755, 0, 0),
+            cache_name("b", None, 0o755, 0, 0),
+            cache_name("a", None, 0o750, 0, 0),
+            cache_name("a", None, 0o755, 33, 0),
+            cache_name("a", None, 0o755, 0, 33),
+            cache_name("a", Some((one, &root)), 0o755, 0, 0),
+            cache_name("a", Some((other, &root)), 0o755, 0, 0),
+            cache_name("a", Some((one, &below)), 0o755, 0, 0),
+            cache_name("a", Some((one, &below)), 0o700, 0, 0),
+        ];
+        let apart: std::collections::BTreeSet<&String> = names.iter().collect();
+        assert_eq!(apart.len(), names.len(), "{names:?}");
+        assert_eq!(names[0], "a");
     }
 }
