@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod differential;
 mod first_light;
+mod look;
 mod same_bits;
 mod server;
 mod images;

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use imgc_base::diagnostic::did_you_mean;
 use imgc_execute::look::record::BuildRecord;
-use imgc_execute::look::why::{self, Change, Verdict, Why};
+use imgc_execute::look::why::{Builds, Change, Verdict, Why};
 use serde_json::json;
 
 use super::build;
@@ -46,8 +46,8 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let wanted = wanted(now, &args.step)?;
     let nothing = BuildRecord { v: BuildRecord::FORM, build: String::new(), steps: Vec::new() };
     let before = builds.len().checked_sub(2).map_or(&nothing, |at| &builds[at]);
-    let explained: Vec<(usize, Why)> =
-        wanted.into_iter().map(|at| (at, why::explain(before, now, at))).collect();
+    let compared = Builds::new(before, now);
+    let explained: Vec<(usize, Why)> = wanted.into_iter().map(|at| (at, compared.explain(at))).collect();
     let mut out = std::io::stdout().lock();
     if session.global.json {
         let steps: Vec<_> = explained.iter().map(|(at, why)| object(now, *at, why)).collect();

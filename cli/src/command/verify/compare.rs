@@ -6,6 +6,7 @@ use imgc_base::digest::DiffId;
 use imgc_execute::look::bytes::{self, Finding};
 use imgc_execute::look::files::{self, FileChange, State};
 use imgc_execute::look::record::Step;
+use imgc_execute::look::why::Builds;
 use imgc_image::{Contents, Layer, Tree};
 use imgc_store::Store;
 
@@ -44,8 +45,9 @@ pub fn explain(first: &Place, other: &Place) -> Result<Difference, Failure> {
     };
     let (Some(one), Some(two)) = (&first.record, &other.record) else { return Ok(difference) };
     difference.steps.1 = one.steps.len();
+    let both = Builds::new(two, one);
     for (number, step) in one.steps.iter().enumerate() {
-        let Some(same) = two.same_step(step) else { continue };
+        let Some(same) = both.old(number) else { continue };
         if same.layer == step.layer {
             difference.steps.0 += 1;
             continue;

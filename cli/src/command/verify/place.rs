@@ -39,6 +39,7 @@ pub struct Place {
     pub record: Option<BuildRecord>,
     dir: PathBuf,
     home: Option<PathBuf>,
+    one_processor: bool,
 }
 
 impl Place {
@@ -53,7 +54,15 @@ impl Place {
         if let Some(home) = &home {
             fs_err::create_dir(home)?;
         }
-        Ok(Self { number, store: dir.join("store"), digest: String::new(), record: None, dir, home })
+        Ok(Self {
+            number,
+            store: dir.join("store"),
+            digest: String::new(),
+            record: None,
+            dir,
+            home,
+            one_processor: varied.contains(&Vary::Cpus),
+        })
     }
 
     /// Copies images that the build starts from. What is not in the store is left for the build to fetch.
@@ -151,6 +160,9 @@ impl Place {
         if let (Some(one), Some(two)) = (home(self), home(other)) {
             values.push(("home directory".to_owned(), one, two));
         }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let allowed = |place: &Self| if place.one_processor { 1 } else { processors }.to_string();
+        values.push(("number of processors".to_owned(), allowed(self), allowed(other)));
         values.retain(|(_, one, two)| one != two);
         values
     }

@@ -81,7 +81,9 @@ fn text(out: &mut impl Write, difference: &Difference) -> Result<(), Failure> {
     };
     let (same, all) = difference.steps;
     let name = units::printable(&format!("{} {}", step.step, step.title));
-    writeln!(out, "\nfirst different step: {name}\n  {same} of {all} steps before it gave the same")?;
+    writeln!(out, "\nfirst different step: {name}")?;
+    let steps = if same == 1 { "step" } else { "steps" };
+    writeln!(out, "  {same} {steps} before it gave the same, of {all} in all")?;
     for (change, finding) in difference.files.iter().take(FILES) {
         let details = change.details().join(", ");
         let line = format!("{} {}  {details}", change.letter(), change.path.to_absolute());

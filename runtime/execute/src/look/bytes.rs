@@ -81,8 +81,15 @@ pub fn explain(
     }
     let offset = before.iter().zip(after).take_while(|(a, b)| a == b).count();
     let finding = |meaning| {
-        Some(Finding { meaning, offset, before: excerpt(before, offset), after: excerpt(after, offset) })
+        let is_text = std::str::from_utf8(before).is_ok() && std::str::from_utf8(after).is_ok();
+        let shown = |bytes| excerpt(bytes, offset, is_text);
+        Some(Finding { meaning, offset, before: shown(before), after: shown(after) })
     };
+    // A short value counts only if it is the whole word that differs.
+    let is_word = |text: &[u8], value: &str| word(text, offset) == value.as_bytes();
+    if let Some((name, ..)) = varied.iter().find(|(_, a, b)| is_word(before, a) && is_word(after, b)) {
+        return finding(Meaning::Varied(name.clone()));
+    }
     if let Some((name, ..)) =
         varied.iter().find(|(_, a, b)| has(before, a) && has(after, b) && !has(before, b))
     {
@@ -219,20 +226,16 @@ fn binary_time(before: &[u8], after: &[u8], offset: usize) -> bool {
     })
 }
 
-/// A few bytes around a place, printable.
-fn excerpt(bytes: &[u8], offset: usize) -> String {
+/// A few bytes around a place, printable: the word of a text, else numbers.
+fn excerpt(bytes: &[u8], offset: usize, is_text: bool) -> String {
     let value = word(bytes, offset);
     let offset = offset.min(bytes.len());
-    let shown = if value.is_empty() || value.len() > 48 {
-        &bytes[offset..(offset + 16).min(bytes.len())]
-    } else {
-        value
-    };
-    if shown.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
-        String::from_utf8_lossy(shown).into_owned()
-    } else {
-        shown.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+    let rest = &bytes[offset..(offset + 16).min(bytes.len())];
+    if is_text {
+        let shown = if value.is_empty() || value.len() > 48 { rest } else { value };
+        return String::from_utf8_lossy(shown).escape_debug().to_string();
     }
+    rest.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -273,6 +276,10 @@ mod tests {
         let found = explain("a", b"in /tmp/one\n", b"in /tmp/two-more\n", &varied).unwrap();
         assert_eq!(found.meaning, Meaning::Varied("home directory".to_owned()));
         assert_eq!((found.before.as_str(), found.after.as_str()), ("/tmp/one", "/tmp/two-more"));
+        let varied = [("number of processors".to_owned(), "2".to_owned(), "1".to_owned())];
+        let found = explain("a", b"jobs 2 of 12\n", b"jobs 1 of 12\n", &varied).unwrap();
+        assert_eq!(found.meaning, Meaning::Varied("number of processors".to_owned()));
+        assert_eq!(explain("a", b"pid 12\n", b"pid 11\n", &varied).unwrap().meaning, Meaning::Number);
     }
 
     #[test]

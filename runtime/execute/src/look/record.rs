@@ -99,15 +99,40 @@ impl BuildRecord {
         Self { v: Self::FORM, build: build.to_owned(), steps }
     }
 
-    /// The step of another build that is the same line of the user's text: by instruction, else by name.
-    pub fn same_step(&self, other: &Step) -> Option<&Step> {
-        let stage = |step: &Step| step.step.rsplit_once('#').map(|(stage, _)| stage.to_owned());
-        let mut near =
-            self.steps.iter().filter(|step| step.platform == other.platform && stage(step) == stage(other));
-        let titled = near.clone().find(|step| step.title == other.title && step.step == other.step);
-        titled
-            .or_else(|| near.clone().find(|step| instruction(&step.title) == instruction(&other.title)))
-            .or_else(|| near.find(|step| step.step == other.step))
+    /// For each step the one of an earlier build that is the same line of the user's text: that with the same
+    /// instruction, else the next one of the same kind in the same stage that has no other. Lines may have moved.
+    pub fn matched(&self, before: &Self) -> Vec<Option<usize>> {
+        let alike = |old: &Step, new: &Step| old.platform == new.platform && stage(old) == stage(new);
+        let mut free = vec![true; before.steps.len()];
+        let mut found: Vec<Option<usize>> = vec![None; self.steps.len()];
+        for (at, step) in self.steps.iter().enumerate() {
+            let same = |&old: &usize| {
+                let old_step = &before.steps[old];
+                free[old] && alike(old_step, step) && instruction(&old_step.title) == instruction(&step.title)
+            };
+            let mut all = (0..before.steps.len()).filter(same);
+            let first = all.clone().find(|&old| before.steps[old].step == step.step).or_else(|| all.next());
+            if let Some(old) = first {
+                free[old] = false;
+                found[at] = first;
+            }
+        }
+        for (at, step) in
+            self.steps.iter().enumerate().filter(|(at, _)| found[*at].is_none()).collect::<Vec<_>>()
+        {
+            let above =
+                (0..at).rev().filter(|&other| alike(&self.steps[other], step)).find_map(|other| found[other]);
+            let first = (above.map_or(0, |old| old + 1)..before.steps.len()).find(|&old| {
+                free[old]
+                    && alike(&before.steps[old], step)
+                    && kind(&before.steps[old].title) == kind(&step.title)
+            });
+            if let Some(old) = first {
+                free[old] = false;
+                found[at] = first;
+            }
+        }
+        found
     }
 
     /// Numbers of the steps that use the result of one, directly or not.
@@ -126,4 +151,14 @@ impl BuildRecord {
 /// A title without its place in the stage: `RUN make` of `[build 2/5] RUN make`.
 fn instruction(title: &str) -> &str {
     title.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(title, |(_, rest)| rest)
+}
+
+/// `RUN` of `[build 2/5] RUN make`.
+fn kind(title: &str) -> Option<&str> {
+    instruction(title).split_whitespace().next()
+}
+
+/// `build` of `build#12`.
+fn stage(step: &Step) -> Option<&str> {
+    step.step.rsplit_once('#').map(|(stage, _)| stage)
 }
