@@ -110,7 +110,7 @@ fn object(found: Found<'_>, layer: Option<usize>) -> serde_json::Value {
         }
         Kind::Symlink { target } => object["target"] = json!(String::from_utf8_lossy(target)),
         Kind::Char { major, minor } | Kind::Block { major, minor } => {
-            object["device"] = json!([major, minor])
+            object["device"] = json!([major, minor]);
         }
         _ => {}
     }

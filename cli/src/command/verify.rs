@@ -90,7 +90,7 @@ fn images(graph: &Graph) -> BTreeSet<Reference> {
     graph
         .nodes()
         .filter_map(|id| match &graph.node(id).op {
-            Op::Source(Source::Image { reference, .. }) => reference.to_string().parse().ok(),
+            Op::Source(Source::Image { reference, .. }) => reference.parse().ok(),
             _ => None,
         })
         .collect()

@@ -45,9 +45,10 @@ pub struct Place {
 impl Place {
     /// A new directory; at another depth if the path is varied.
     pub fn new(work: &Path, number: u32, varied: &BTreeSet<Vary>) -> Result<Self, Failure> {
-        let dir = match varied.contains(&Vary::Path) {
-            true => work.join(format!("build-{number}")).join("at/another/and/longer/path"),
-            false => work.join(number.to_string()),
+        let dir = if varied.contains(&Vary::Path) {
+            work.join(format!("build-{number}")).join("at/another/and/longer/path")
+        } else {
+            work.join(number.to_string())
         };
         std::fs::DirBuilder::new().recursive(true).create(&dir)?;
         let home = varied.contains(&Vary::User).then(|| dir.join("home"));
@@ -270,7 +271,7 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            let _ = thread.join();
+            drop(thread.join());
         }
     }
 }

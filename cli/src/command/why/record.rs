@@ -36,7 +36,7 @@ pub fn keep(args: &Args, record: BuildRecord) {
     }
     all.push(record);
     let first = all.len().saturating_sub(KEPT);
-    let _ = write(&path, &all[first..]);
+    drop(write(&path, &all[first..]));
 }
 
 /// Reads a file of records; one that is not there or of another form holds none.

@@ -110,11 +110,11 @@ fn has(text: &[u8], value: &str) -> bool {
 
 /// Fields of well-known formats.
 fn header(path: &str, bytes: &[u8], offset: usize) -> Option<&'static str> {
-    let lower = path.to_ascii_lowercase();
+    let is_python = std::path::Path::new(path).extension().is_some_and(|ending| ending == "pyc");
     if bytes.starts_with(&[0x1f, 0x8b]) && (4..8).contains(&offset) {
         return Some("the time in a gzip header");
     }
-    if lower.ends_with(".pyc") && (8..12).contains(&offset) {
+    if is_python && (8..12).contains(&offset) {
         return Some("the time of the source in compiled Python");
     }
     if bytes.starts_with(b"!<arch>\n") && offset >= 8 {
