@@ -140,7 +140,7 @@ pub fn run(enter: fn() -> Result<Isolation, SandboxError>) -> ExitCode {
         Ok(app) => app,
         Err(error) => {
             let code = if error.use_stderr() { code::USAGE } else { 0 };
-            let _ = error.print();
+            error.print().ok();
             return ExitCode::from(code);
         }
     };
@@ -170,7 +170,7 @@ fn start(app: App, enter: fn() -> Result<Isolation, SandboxError>) -> Result<u8,
         Command::Graph(args) => command::graph::run(&session, &args),
         Command::Why(args) => command::why::run(&session, &args),
         Command::Verify(args) => command::verify::run(&session, &args),
-        Command::Run(args) => command::run::run(&session, args),
+        Command::Run(args) => command::run::run(&session, &args),
         Command::Images(args) => command::images::run(&session, &args),
         Command::Import(args) => command::import::run(&session, &args),
         Command::Inspect(args) => command::inspect::run(&session, &args),

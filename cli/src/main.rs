@@ -1,5 +1,11 @@
 //! `imgc`, the compiler for container images.
 
+#![expect(
+    unreachable_pub,
+    reason = "in a program `pub` says what a module offers the others; nothing is exported"
+)]
+#![expect(clippy::result_large_err, reason = "a command fails once, and then it ends")]
+
 mod app;
 mod command;
 mod environment;

@@ -19,12 +19,13 @@ use crate::session::Session;
 /// In the foreground; what it writes to its root is thrown away, unless `--keep` asks to keep it for `imgc commit`.
 /// The exit code is the program's.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of docker run")]
 pub struct Args {
     /// A name or id
     image: String,
     /// Program and arguments instead of the image's CMD
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    args: Vec<String>,
+    command: Vec<String>,
     /// Throw the changes away (what happens anyway)
     #[arg(long, conflicts_with = "keep")]
     rm: bool,
@@ -85,8 +86,8 @@ pub struct Args {
 const RUN_FAILED: u8 = 125;
 
 /// Runs.
-pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
-    start(session, &args).map_err(|mut failure| {
+pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
+    start(session, args).map_err(|mut failure| {
         failure.code = RUN_FAILED;
         failure
     })
@@ -97,7 +98,7 @@ fn start(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let opened = find::open(&store, &args.image, args.platform.as_ref())?;
     let layers = find::layers(&store, &opened)?;
-    let given: Vec<String> = args.entrypoint.iter().chain(&args.args).cloned().collect();
+    let given: Vec<String> = args.entrypoint.iter().chain(&args.command).cloned().collect();
     let mut container = Container::create(
         &store,
         args.name.as_deref(),
@@ -174,7 +175,7 @@ fn options(args: &Args) -> Result<RunOptions, Failure> {
         hosts.push((name.to_owned(), address.to_owned()));
     }
     Ok(RunOptions {
-        args: args.args.clone(),
+        args: args.command.clone(),
         entrypoint: args
             .entrypoint
             .as_ref()

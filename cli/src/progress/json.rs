@@ -47,7 +47,7 @@ impl EventSink for Json {
         };
         object["v"] = json!(1);
         object["ts"] = json!(clock::wall().as_secs_f64());
-        let _ = writeln!(std::io::stderr().lock(), "{object}");
+        writeln!(std::io::stderr().lock(), "{object}").ok();
     }
 }
 

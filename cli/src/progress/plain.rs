@@ -58,7 +58,7 @@ impl EventSink for Plain {
             Event::Fetch { .. } | Event::Layer { .. } => return,
         };
         // A reader that went away does not stop a build.
-        let _ = writeln!(anstream::stderr().lock(), "{line}");
+        writeln!(anstream::stderr().lock(), "{line}").ok();
     }
 }
 

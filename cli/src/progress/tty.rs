@@ -49,7 +49,7 @@ impl Tty {
     }
 
     fn print(&self, line: &str) {
-        let _ = self.all.println(line);
+        self.all.println(line).ok();
     }
 }
 
@@ -101,6 +101,6 @@ impl Show for Tty {
         {
             bar.finish_and_clear();
         }
-        let _ = self.all.clear();
+        self.all.clear().ok();
     }
 }

@@ -32,11 +32,12 @@ pub fn talk(session: &Session, text: &str) {
     }
     let mut err = anstream::stderr().lock();
     // A reader that went away does not stop a command.
-    let _ = if matches!(session.global.progress, Progress::Json | Progress::Rawjson) {
+    let said = if matches!(session.global.progress, Progress::Json | Progress::Rawjson) {
         writeln!(err, "{}", serde_json::json!({"v": 1, "ev": "note", "text": text}))
     } else {
         writeln!(err, "{text}")
     };
+    said.ok();
 }
 
 /// Says why a command did not end well.
@@ -48,35 +49,35 @@ pub fn failure(failure: &Failure, global: &Global) {
             "diagnostics": failure.diagnostics.iter()
                 .map(|diagnostic| diagnostic::to_json(diagnostic, &failure.sources)).collect::<Vec<_>>(),
         });
-        let _ = writeln!(std::io::stderr(), "{object}");
+        writeln!(std::io::stderr(), "{object}").ok();
         return;
     }
     let mut err = anstream::stderr().lock();
     if !failure.log.is_empty() {
-        let _ = writeln!(err, "  last output of the step:");
+        writeln!(err, "  last output of the step:").ok();
         for line in &failure.log {
-            let _ = writeln!(err, "  | {}", units::printable(line));
+            writeln!(err, "  | {}", units::printable(line)).ok();
         }
-        let _ = writeln!(err);
+        writeln!(err).ok();
     }
     let mut first = true;
     for diagnostic in &failure.diagnostics {
         if !std::mem::take(&mut first) {
-            let _ = writeln!(err);
+            writeln!(err).ok();
         }
-        let _ = writeln!(err, "{}", diagnostic::to_text(diagnostic, &failure.sources));
+        writeln!(err, "{}", diagnostic::to_text(diagnostic, &failure.sources)).ok();
     }
     if !failure.message.is_empty() {
         let (red, reset) = ("\x1b[1;31m", "\x1b[0m");
-        let _ = writeln!(err, "{red}error{reset}: {}", failure.message);
+        writeln!(err, "{red}error{reset}: {}", failure.message).ok();
     }
     if failure.message.is_empty() && !failure.diagnostics.is_empty() {
         return;
     }
     for note in &failure.notes {
-        let _ = writeln!(err, "   = note: {note}");
+        writeln!(err, "   = note: {note}").ok();
     }
     for help in &failure.helps {
-        let _ = writeln!(err, "   = help: {help}");
+        writeln!(err, "   = help: {help}").ok();
     }
 }

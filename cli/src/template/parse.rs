@@ -305,7 +305,7 @@ fn assigned(tokens: &[Token]) -> Result<(Vec<String>, Pipeline), String> {
         }
         rest = &tokens[at + 1..];
     }
-    let mut tokens = rest.to_vec().into_iter().peekable();
+    let mut tokens = Vec::from(rest).into_iter().peekable();
     let pipeline = pipeline(&mut tokens, 0)?;
     match tokens.next() {
         None => Ok((variables, pipeline)),

@@ -104,35 +104,31 @@ pub fn last_lines(
             "steps": {"ran": ran, "cached": cached}, "millis": millis,
             "slowest": slowest.iter().map(|(millis, step)| serde_json::json!({"step": step, "millis": millis})).collect::<Vec<_>>(),
         });
-        let _ = writeln!(std::io::stdout(), "{object}");
+        writeln!(std::io::stdout(), "{object}").ok();
         return;
     }
     if session.global.quiet {
-        let _ = writeln!(std::io::stdout(), "{digest}");
+        writeln!(std::io::stdout(), "{digest}").ok();
         return;
     }
     let mut err = anstream::stderr().lock();
-    let _ = writeln!(
-        err,
-        "built {digest} {} in {}: {ran} steps ran, {cached} cached",
-        units::bytes(size),
-        units::duration(millis)
-    );
+    let (size, time) = (units::bytes(size), units::duration(millis));
+    writeln!(err, "built {digest} {size} in {time}: {ran} steps ran, {cached} cached").ok();
     let slow: Vec<String> = slowest
         .iter()
         .filter(|(step_millis, _)| *step_millis >= 100)
         .map(|(step_millis, step)| format!("{step} {}", units::duration(*step_millis)))
         .collect();
     if !slow.is_empty() {
-        let _ = writeln!(err, "slowest: {}", slow.join(", "));
+        writeln!(err, "slowest: {}", slow.join(", ")).ok();
     }
     match tags {
         [] => drop(writeln!(err, "the image has no name; give one with `-t NAME`")),
         [first, ..] => {
             for tag in tags {
-                let _ = writeln!(err, "named {}", tag.familiar());
+                writeln!(err, "named {}", tag.familiar()).ok();
             }
-            let _ = writeln!(err, "try it: imgc run {}", first.familiar());
+            writeln!(err, "try it: imgc run {}", first.familiar()).ok();
         }
     }
 }
