@@ -67,11 +67,6 @@ impl Failure {
         Self::new(code::USAGE, message)
     }
 
-    /// Ends with a code and says nothing: everything was said.
-    pub fn silent(code: u8) -> Self {
-        Self::new(code, "")
-    }
-
     /// Adds advice.
     #[must_use]
     pub fn help(mut self, text: impl Into<String>) -> Self {

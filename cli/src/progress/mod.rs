@@ -13,15 +13,6 @@ use crate::app::{Global, Progress};
 use crate::environment;
 use crate::render;
 
-/// Totals that the last lines of a build tell.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Counts {
-    /// Steps that ran.
-    pub ran: usize,
-    /// Steps whose result was known.
-    pub cached: usize,
-}
-
 /// Something that shows events.
 pub trait Show: EventSink {
     /// Says which texts diagnostics point into.

@@ -1,5 +1,7 @@
 //! Sizes, times and foreign text for people.
 
+#![expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+
 use std::fmt::Write as _;
 
 /// Bytes with three digits: `1.21 MB` (decimal units, as docker shows them).
