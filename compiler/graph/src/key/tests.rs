@@ -1,3 +1,5 @@
+//! Tests of the keys of definitions and contents.
+
 use imgc_base::path::ImagePath;
 use imgc_base::platform::Platform;
 
