@@ -127,16 +127,16 @@ impl People {
         if self.known.len() >= REMEMBERED {
             self.known.retain(|pid, _| family(*pid).is_some());
         }
-        self.known.insert(tracee.process, person);
+        self.known.insert(tracee.process(), person);
         outcome.map(Reply::Value)
     }
 
     /// Who a process is.
     pub(super) fn of(&self, tracee: &Tracee<'_>) -> Person {
-        if let Some(person) = self.known.get(&tracee.process) {
+        if let Some(person) = self.known.get(&tracee.process()) {
             return person.clone();
         }
-        let mut parent = tracee.parent;
+        let mut parent = tracee.parent();
         for _ in 0..DEEPEST {
             if let Some(person) = self.known.get(&parent) {
                 return person.clone();

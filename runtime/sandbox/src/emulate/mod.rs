@@ -1,8 +1,8 @@
 //! Owners and users where there is only one id.
 //!
 //! In a user namespace with one id the kernel refuses every other owner, user and group, so that package managers
-//! fail. A second filter asks the helper about those calls, and about those that make files. Owners are kept beside the
-//! files (`user.imgc.owner`, which `imgc-image` reads); who a process is, is remembered here and told to whoever asks.
+//! fail. A second filter asks the helper about those calls, and about those that make files or tell about them. Owners
+//! are kept beside the files (`user.imgc.owner`, which `imgc-image` reads); who a process is, is remembered here and told to whoever asks.
 //!
 //! What cannot be kept is noted for the user: links and special files carry no attribute.
 
@@ -10,6 +10,7 @@ mod create;
 mod ids;
 mod owner;
 mod place;
+mod stat;
 mod tracee;
 
 use std::collections::BTreeSet;
@@ -56,7 +57,7 @@ struct Emulator {
 
 impl Emulator {
     fn answer(&mut self, question: &Question, still_asks: &dyn Fn() -> bool) -> Answer {
-        let tracee = Tracee::new(question.pid, still_asks)?;
+        let tracee = Tracee::new(question.pid, still_asks);
         if ids::is_about(question.call) {
             return self.people.answer(&tracee, question);
         }
@@ -64,6 +65,9 @@ impl Emulator {
             self.root = Some(tracee::root_of(self.init)?);
         }
         let root = self.root.as_ref().ok_or(Errno::NOENT)?;
+        if stat::is_about(question.call) {
+            return Ok(stat::answer(root, &tracee, question).unwrap_or(Reply::Continue));
+        }
         let person = self.people.of(&tracee);
         let mut note = |text| note(&self.notes, text);
         if owner::is_about(question.call) {
@@ -86,6 +90,7 @@ fn note(notes: &Notes, text: String) {
 
 /// The calls to ask about.
 pub(crate) fn calls() -> Vec<Asked> {
-    let always = owner::CALLS.iter().chain(ids::CALLS).map(|&call| Asked { call, bits: None });
+    let always =
+        owner::CALLS.iter().chain(ids::CALLS).chain(stat::CALLS).map(|&call| Asked { call, bits: None });
     always.chain(create::calls()).collect()
 }

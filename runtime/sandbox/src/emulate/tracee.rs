@@ -1,5 +1,6 @@
 //! A process that waits for an answer: its memory and its places, seen from outside.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt as _;
@@ -21,24 +22,44 @@ pub(crate) struct Tracee<'a> {
     pid: u32,
     /// Looked at after something of it was opened: until then its number may have become another process's.
     still_asks: &'a dyn Fn() -> bool,
-    /// The process that it belongs to, and that one's parent.
-    pub(crate) process: u32,
-    pub(crate) parent: u32,
+    /// Read when it is first needed: questions about files are many.
+    about: OnceCell<About>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct About {
+    process: u32,
+    parent: u32,
     umask: u32,
 }
 
 impl<'a> Tracee<'a> {
-    pub(crate) fn new(pid: u32, still_asks: &'a dyn Fn() -> bool) -> Result<Self, Errno> {
-        let status = status(pid).ok_or(Errno::SRCH)?;
-        let (process, parent) = relatives(&status).ok_or(Errno::SRCH)?;
-        let umask =
-            field(&status, "Umask:").and_then(|text| u32::from_str_radix(text, 8).ok()).unwrap_or(0o022);
-        Ok(Self { pid, still_asks, process, parent, umask })
+    pub(crate) fn new(pid: u32, still_asks: &'a dyn Fn() -> bool) -> Self {
+        Self { pid, still_asks, about: OnceCell::new() }
+    }
+
+    fn about(&self) -> About {
+        *self.about.get_or_init(|| {
+            let status = status(self.pid).unwrap_or_default();
+            let (process, parent) = relatives(&status).unwrap_or((self.pid, 0));
+            let umask = field(&status, "Umask:").and_then(|text| u32::from_str_radix(text, 8).ok());
+            About { process, parent, umask: umask.unwrap_or(0o022) }
+        })
+    }
+
+    /// The process that it belongs to.
+    pub(crate) fn process(&self) -> u32 {
+        self.about().process
+    }
+
+    /// That one's parent.
+    pub(crate) fn parent(&self) -> u32 {
+        self.about().parent
     }
 
     /// The bits that its files do not get.
     pub(crate) fn umask(&self) -> u32 {
-        self.umask
+        self.about().umask
     }
 
     /// The text at an address, up to its NUL.
@@ -75,7 +96,12 @@ impl<'a> Tracee<'a> {
     /// Writes numbers of 32 bits to an address.
     pub(crate) fn put(&self, address: u64, numbers: &[u32]) -> Result<(), Errno> {
         let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_ne_bytes()).collect();
-        self.memory(true)?.write_all_at(&bytes, address).map_err(|_| Errno::FAULT)
+        self.put_bytes(address, &bytes)
+    }
+
+    /// Writes bytes to an address.
+    pub(crate) fn put_bytes(&self, address: u64, bytes: &[u8]) -> Result<(), Errno> {
+        self.memory(true)?.write_all_at(bytes, address).map_err(|_| Errno::FAULT)
     }
 
     fn memory(&self, write: bool) -> Result<File, Errno> {

@@ -9,6 +9,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("owners_are_kept", owners_are_kept),
     ("users_are_believed", users_are_believed),
     ("what_users_make_is_theirs", what_users_make_is_theirs),
+    ("owners_are_told", owners_are_told),
     ("owners_stay_inside", owners_stay_inside),
 ];
 
@@ -123,6 +124,20 @@ fn what_users_make_is_theirs(bed: &Bed) {
     }
     let note = "`/tmp/l` belongs to root here, not to 42:43; give this user subordinate ids";
     assert_eq!(outcome.notes, if bed.is_single() { vec![note.to_owned()] } else { Vec::new() });
+}
+
+/// What reads an owner and sets it back finds it as it was.
+fn owners_are_told(bed: &Bed) {
+    let outcome = bed.run(
+        "cd /tmp && echo x > a && chown 42:43 a && ln -s a l && stat -c '%u %g %s %a' a && stat -L -c '%u' l && \
+         stat -c '%u' l && chown 44 a && stat -c '%u %g' a && chgrp 45 a && cp -p a b && stat -c '%u %g' b && \
+         mkdir d && chown 1:2 d && ls -ldn d | awk '{print $3, $4}' && find . -user 44 | sort && \
+         cat < a && stat -c '%u' /etc/hosts",
+    );
+    let told = "42 43 2 644\n42\n0\n44 43\n44 45\n1 2\n./a\n./b\nx\n0\n";
+    assert_eq!(outcome.stdout, told, "{}", outcome.stderr);
+    assert_eq!(owner(&outcome.upper().join("tmp/a")), (44, 45));
+    assert_eq!(owner(&outcome.upper().join("tmp/b")), (44, 45));
 }
 
 /// What the helper changes for a process is inside the root that the process sees.
