@@ -8,7 +8,7 @@ const bytes = (n) => {
   while (n >= 999.5 && at < 4) { n /= 1000; at++; }
   return (at ? n.toPrecision(3) : n) + " " + units[at];
 };
-const root = { name: "/", size: 0, parts: new Map() };
+const root = { name: "/", size: 0, parts: new Map(), by: [] };
 for (const [path, size, layer] of data.files) {
   let node = root;
   node.size += size;
@@ -16,10 +16,11 @@ for (const [path, size, layer] of data.files) {
   names.forEach((name, at) => {
     if (!node.parts.has(name)) {
       const last = at === names.length - 1;
-      node.parts.set(name, { name, size: 0, layer, parts: last ? null : new Map(), above: node });
+      node.parts.set(name, { name, size: 0, layer, parts: last ? null : new Map(), by: [], above: node });
     }
     node = node.parts.get(name);
     node.size += size;
+    node.by[layer] = (node.by[layer] || 0) + size;
   });
 }
 const map = document.getElementById("map");
@@ -57,6 +58,10 @@ function place(parts, x, y, w, h, put) {
 function sorted(node) {
   return [...node.parts.values()].filter((part) => part.size > 0).sort((a, b) => b.size - a.size || (a.name < b.name ? -1 : 1));
 }
+// The layer that most of a directory's bytes come from.
+function mostly(node) {
+  return node.by.reduce((best, size, layer) => (size > (node.by[best] || 0) ? layer : best), 0);
+}
 function full(node) {
   const names = [];
   for (let at = node; at.above; at = at.above) names.unshift(at.name);
@@ -76,7 +81,8 @@ function draw(node) {
   const put = (depth) => (part, x, y, w, h) => {
     if (w < 3 || h < 3) return;
     const box = document.createElement("button");
-    box.style.cssText = `left:${x}px;top:${y}px;width:${w}px;height:${h}px;background:${part.parts ? "#dfe5ea" : colours[part.layer % colours.length]}`;
+    const opened = part.parts && depth < 6 && w > 24 && h > 34;
+    box.style.cssText = `left:${x}px;top:${y}px;width:${w}px;height:${h}px;background:${opened ? "#dfe5ea" : colours[(part.parts ? mostly(part) : part.layer) % colours.length]}`;
     box.title = `${full(part)}\n${bytes(part.size)}` + (part.parts ? "" : `, layer ${part.layer + 1}`);
     if (w > 34 && h > 13) box.textContent = `${part.name}${w > 110 ? " " + bytes(part.size) : ""}`;
     if (part.parts) {
@@ -86,7 +92,11 @@ function draw(node) {
       box.tabIndex = -1;
     }
     map.append(box);
-    if (part.parts && depth < 4 && w > 24 && h > 34) place(sorted(part), x + 2, y + 17, w - 4, h - 19, put(depth + 1));
+    if (opened) {
+      const inside = sorted(part);
+      // A directory in a directory alone is no depth to speak of.
+      place(inside, x + 2, y + 17, w - 4, h - 19, put(inside.length > 1 ? depth + 1 : depth));
+    }
   };
   place(sorted(node), 0, 0, map.clientWidth, map.clientHeight, put(0));
   shown = node;
