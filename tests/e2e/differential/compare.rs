@@ -73,10 +73,11 @@ pub(super) fn peer(case: &Case, ours: &Flat, theirs: &Flat) -> Vec<String> {
         }
         found
     };
+    let texts = case.images.iter().map(|(_, text)| text).chain([&case.dockerfile]);
+    let runs = texts.into_iter().any(|text| text.contains("RUN"));
     for line in differences(ours, theirs) {
-        let path = line[2..].split_once(" ").map_or(&line[2..], |(path, _)| path);
-        let mount_point =
-            MOUNT_POINTS.contains(&path) && !ours.paths.contains_key(path) && case.dockerfile.contains("RUN");
+        let path = line[2..].split_once(' ').map_or(&line[2..], |(path, _)| path);
+        let mount_point = runs && MOUNT_POINTS.contains(&path) && !ours.paths.contains_key(path);
         if !mount_point && !explained(path) {
             wrong.push(line);
         }

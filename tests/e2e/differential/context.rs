@@ -11,7 +11,8 @@ use tar::{Builder, EntryType, Header};
 
 use super::table::{Case, Made, TarEntry};
 
-/// Writes the context to `dir/ctx`, and what is beside it to `dir`. False, aloud, if a compressor is missing.
+/// Writes the context to `dir/ctx`, and what is beside it to `dir`. False, aloud, if a compressor is
+/// missing or the file system has no attributes.
 pub(super) fn write(case: &Case, dir: &Path) -> bool {
     let context = dir.join("ctx");
     fs_err::create_dir_all(&context).expect("a directory");
@@ -41,6 +42,13 @@ pub(super) fn write(case: &Case, dir: &Path) -> bool {
                 rustix::fs::mknodat(rustix::fs::CWD, &path, kind, rustix::fs::Mode::empty(), 0)
                     .expect("a fifo");
                 modes.push((path, *mode));
+            }
+            Made::Xattr { path, name, value } => {
+                let flags = rustix::fs::XattrFlags::empty();
+                if let Err(error) = rustix::fs::setxattr(context.join(path), name.as_str(), value, flags) {
+                    peer::skipped(&case.name, &format!("attributes on this file system: {error}"));
+                    return false;
+                }
             }
             Made::Tar { path, entry } => {
                 append(archives.entry(path).or_insert_with(|| Builder::new(Vec::new())), entry);

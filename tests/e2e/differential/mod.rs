@@ -143,4 +143,4 @@ macro_rules! areas {
     };
 }
 
-areas! { args copy heredocs ignore }
+areas! { add args copy expansion flags heredocs ignore metadata mounts onbuild run stages users wildcards }

@@ -7,6 +7,7 @@
 //! | `%% NAME` | a case begins; its Dockerfile is every line that begins with no `%` |
 //! | `%file PATH MODE TEXT` | a file of the context; `\n`, `\t`, `\s`, `\r`, `\\` in paths and texts |
 //! | `%dir PATH MODE`, `%link PATH TARGET`, `%hard PATH OTHER`, `%fifo PATH MODE` | the same for other kinds |
+//! | `%xattr PATH NAME VALUE` | an extended attribute of a file of the context |
 //! | `%tar PATH KIND NAME MODE UID:GID TEXT` | an entry of an archive in the context, compressed as its name says |
 //! | `%beside PATH TEXT` | a file beside the context |
 //! | `%flags WORDS`, `%imgc WORDS`, `%buildah WORDS` | arguments of both programs, or of one |
@@ -45,6 +46,7 @@ pub(super) enum Made {
     Link { path: String, target: String },
     Hard { path: String, other: String },
     Fifo { path: String, mode: u32 },
+    Xattr { path: String, name: String, value: Vec<u8> },
     Tar { path: String, entry: TarEntry },
     Beside { path: String, text: Vec<u8> },
 }
@@ -128,6 +130,10 @@ impl Case {
             }
             "dir" => self.files.push(Made::Dir { path: next()?.to_owned(), mode: octal(next()?)? }),
             "fifo" => self.files.push(Made::Fifo { path: next()?.to_owned(), mode: octal(next()?)? }),
+            "xattr" => {
+                let (path, name) = (next()?.to_owned(), next()?.to_owned());
+                self.files.push(Made::Xattr { path, name, value: unescape(next()?) });
+            }
             "link" => self.files.push(Made::Link { path: next()?.to_owned(), target: next()?.to_owned() }),
             "hard" => self.files.push(Made::Hard { path: next()?.to_owned(), other: next()?.to_owned() }),
             "tar" => {
