@@ -4,10 +4,10 @@ mod architecture;
 mod bad_input;
 mod differential;
 mod first_light;
+mod images;
 mod look;
 mod same_bits;
 mod server;
-mod images;
 
 use imgc_testkit::Place;
 

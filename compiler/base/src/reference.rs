@@ -1,12 +1,11 @@
 //! Image names: one grammar for the whole tool.
 //!
-//! The grammar is oci-spec's (that of `distribution/reference`); this type adds docker's defaults (registry
-//! `docker.io`, repository `library/`, tag `latest`) and says which of them were implied.
+//! The grammar is that of `distribution/reference`; docker's defaults (registry `docker.io`, repository `library/`, tag
+//! `latest`) are added, and which of them were implied is known. Read by hand, not by oci-spec, whose regular
+//! expressions take longer to compile than an unchanged build may last (`spec/decisions/0006`); the tests compare the two.
 
 use std::fmt;
 use std::str::FromStr;
-
-use oci_spec::distribution::Reference as OciReference;
 
 use crate::digest::BlobDigest;
 
@@ -90,29 +89,113 @@ impl FromStr for Reference {
         if text.len() > 512 {
             return Err(error("it is longer than 512 bytes".to_owned()));
         }
-        let parsed = OciReference::from_str(text).map_err(|e| error(e.to_string()))?;
-        let digest = match parsed.digest() {
-            Some(digest) => Some(digest.parse().map_err(|e| error(format!("{e}")))?),
-            None => None,
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest.parse().map_err(|e| error(format!("{e}")))?)),
+            None => (text, None),
         };
-        // The parser fills in `latest` itself; whether it was written is seen in the text.
-        let name = text.split('@').next().unwrap_or(text);
-        let written = name.rsplit('/').next().is_some_and(|last| last.contains(':'));
-        let tag = if written {
-            parsed.tag().map(str::to_owned)
-        } else if digest.is_some() {
-            None
-        } else {
-            Some("latest".to_owned())
+        // A colon behind the last slash starts a tag; one before it belongs to the host.
+        let last = rest.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match rest[last..].split_once(':') {
+            Some((end, tag)) => (&rest[..last + end.len()], Some(tag)),
+            None => (rest, None),
         };
+        if let Some(tag) = tag
+            && !is_tag(tag)
+        {
+            return Err(error(format!("`{tag}` is not a tag")));
+        }
+        let (registry, repository) = match name.split_once('/') {
+            Some((host, path)) if names_host(host) => (host, path.to_owned()),
+            _ => (DOCKER, name.to_owned()),
+        };
+        let registry = if registry == "index.docker.io" { DOCKER } else { registry };
+        if !is_host(registry) {
+            return Err(error(format!("`{registry}` is not a registry's host")));
+        }
+        if repository.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Err(error("the repository's name must be lowercase".to_owned()));
+        }
+        if repository.is_empty() || !repository.split('/').all(is_path_component) {
+            return Err(error(
+                "the repository's name has a character or form that names cannot have".to_owned(),
+            ));
+        }
+        if repository.len() == 64 && repository.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(error("64 hexadecimal digits are an id, not a name".to_owned()));
+        }
+        let repository = match (registry, repository.contains('/')) {
+            (DOCKER, false) => format!("library/{repository}"),
+            _ => repository,
+        };
+        if registry.len() + 1 + repository.len() > NAME_LENGTH {
+            return Err(error(format!("the name is longer than {NAME_LENGTH} bytes")));
+        }
+        let implied_tag = tag.is_none() && digest.is_none();
+        let tag = if implied_tag { Some("latest") } else { tag };
         Ok(Self {
-            registry: parsed.registry().to_owned(),
-            repository: parsed.repository().to_owned(),
-            implied_tag: !written && digest.is_none(),
-            tag,
+            registry: registry.to_owned(),
+            repository,
+            tag: tag.map(str::to_owned),
             digest,
+            implied_tag,
         })
     }
+}
+
+/// Where names without a host live.
+const DOCKER: &str = "docker.io";
+/// Longest registry and repository together (distribution's `NameTotalLengthMax`).
+const NAME_LENGTH: usize = 255;
+
+/// True if the first part of a name is a host and not the start of a repository (docker's `splitDockerDomain`).
+fn names_host(first: &str) -> bool {
+    first.contains(['.', ':']) || first == "localhost" || first.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
+/// `host[:port]`: dot-separated labels, or an IPv6 address in brackets.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, "")) => return is_ipv6(address),
+            Some((address, port)) if is_ipv6(address) => ("v6", port.strip_prefix(':')),
+            _ => return false,
+        },
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, Some("0")),
+        },
+    };
+    let label = |label: &str| {
+        let bytes = label.as_bytes();
+        bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+            && bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    };
+    host.split('.').all(label)
+        && port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn is_ipv6(address: &str) -> bool {
+    address.parse::<std::net::Ipv6Addr>().is_ok()
+}
+
+/// A word character, then up to 127 of words, dots and dashes.
+fn is_tag(text: &str) -> bool {
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    text.len() <= 128
+        && text.as_bytes().first().is_some_and(word)
+        && text.bytes().all(|byte| word(&byte) || matches!(byte, b'.' | b'-'))
+}
+
+/// Lower-case letters and digits, with `.`, `_`, `__` or dashes between them.
+fn is_path_component(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let separators = text.split(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
+    text.bytes().next().is_some_and(plain)
+        && text.bytes().next_back().is_some_and(plain)
+        && separators.into_iter().all(|between| {
+            matches!(between, "" | "." | "_" | "__") || between.bytes().all(|byte| byte == b'-')
+        })
 }
 
 impl serde::Serialize for Reference {
@@ -160,6 +243,44 @@ mod tests {
     fn refuses() {
         for given in ["", "a/UPPER", "a b", "a:", "a@sha256:12", ":tag", "-x/y"] {
             assert!(given.parse::<Reference>().is_err(), "{given}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for (given, host) in [
+            ("a.b/c", "a.b"),
+            ("[::1]:5000/a", "[::1]:5000"),
+            ("index.docker.io/me/a", "docker.io"),
+            ("A/b", "A"),
+            ("localhost/a", "localhost"),
+            ("a/b", "docker.io"),
+        ] {
+            assert_eq!(given.parse::<Reference>().unwrap().registry(), host, "{given}");
+        }
+        for given in ["a..b/c", "a.b:/c", "a.b:x/c", "[x]/c", "-a.b/c", "a.b/", "a.b//c", "x/y_-z", "x/.y"] {
+            assert!(given.parse::<Reference>().is_err(), "{given}");
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+        /// oci-spec reads the same names, by the regular expressions of `distribution/reference`.
+        #[test]
+        fn reads_what_oci_spec_reads(text in "([a-z0-9.:-]{1,6}/)?[a-z0-9][a-zA-Z0-9._/-]{0,11}(:[a-zA-Z0-9._-]{0,5})?") {
+            // It takes an upper-case first part for a repository, docker for a host.
+            let first = text.split('/').next().unwrap_or_default();
+            proptest::prop_assume!(!first.bytes().any(|byte| byte.is_ascii_uppercase()));
+            let ours = text.parse::<Reference>();
+            match text.parse::<oci_spec::distribution::Reference>() {
+                Err(error) => proptest::prop_assert!(ours.is_err(), "{text}: {error}"),
+                Ok(theirs) => {
+                    let ours = ours.map_err(|error| proptest::prelude::TestCaseError::fail(error.to_string()))?;
+                    proptest::prop_assert_eq!(ours.registry(), theirs.registry());
+                    proptest::prop_assert_eq!(ours.repository(), theirs.repository());
+                    proptest::prop_assert_eq!(ours.tag(), theirs.tag());
+                }
+            }
         }
     }
 }

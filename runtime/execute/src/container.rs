@@ -67,7 +67,8 @@ fn command(
     let entrypoint = options.entrypoint.as_ref().or(config.entrypoint.as_ref());
     // Another entrypoint resets the image's CMD (docker).
     let default = if options.entrypoint.is_some() { None } else { config.cmd.as_ref() };
-    let rest = if options.args.is_empty() { default.cloned().unwrap_or_default() } else { options.args.clone() };
+    let rest =
+        if options.args.is_empty() { default.cloned().unwrap_or_default() } else { options.args.clone() };
     let args: Vec<String> = entrypoint.into_iter().flatten().cloned().chain(rest).collect();
     if args.is_empty() {
         return Err(ExecuteError::Missing {
@@ -80,7 +81,8 @@ fn command(
     for layer in tree.layers() {
         lower.push(store.ensure_tree(&layer.diff_id)?);
     }
-    let path = |text: &str| ImagePath::clean(text).map_err(|error| ExecuteError::Image(ImageError::from(error)));
+    let path =
+        |text: &str| ImagePath::clean(text).map_err(|error| ExecuteError::Image(ImageError::from(error)));
     let mut mounts = Vec::new();
     for volume in config.volumes.keys() {
         mounts.push(MountSpec { target: path(volume)?, what: What::Tmpfs { size: None, mode: 0o755 } });
@@ -89,7 +91,10 @@ fn command(
         mounts.push(MountSpec { target: path(target)?, what: What::Tmpfs { size: None, mode: 0o1777 } });
     }
     for (source, target, readonly) in &options.volumes {
-        mounts.push(MountSpec { target: path(target)?, what: What::Bind { source: source.clone(), readonly: *readonly } });
+        mounts.push(MountSpec {
+            target: path(target)?,
+            what: What::Bind { source: source.clone(), readonly: *readonly },
+        });
     }
     // A volume that the user gives replaces the image's own.
     let given: Vec<ImagePath> = mounts
@@ -124,11 +129,12 @@ fn environment(config: &ContainerConfig, options: &RunOptions, user: &users::Use
         .filter_map(|entry| entry.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    let mut set = |name: &str, value: &str, replace: bool| match env.iter_mut().find(|(known, _)| known == name) {
-        Some((_, old)) if replace => value.clone_into(old),
-        Some(_) => {}
-        None => env.push((name.to_owned(), value.to_owned())),
-    };
+    let mut set =
+        |name: &str, value: &str, replace: bool| match env.iter_mut().find(|(known, _)| known == name) {
+            Some((_, old)) if replace => value.clone_into(old),
+            Some(_) => {}
+            None => env.push((name.to_owned(), value.to_owned())),
+        };
     for (name, value) in &options.env {
         set(name, value, true);
     }

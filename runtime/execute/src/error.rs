@@ -78,7 +78,9 @@ pub enum ExecuteError {
     #[error("interrupted")]
     Cancelled(#[from] Cancelled),
     /// The emitted layers are not the root that was built: a fault of this program; nothing was published.
-    #[error("internal error: the image's layers do not give the root that was built ({0}); nothing was published")]
+    #[error(
+        "internal error: the image's layers do not give the root that was built ({0}); nothing was published"
+    )]
     Certificate(String),
 }
 

@@ -11,7 +11,8 @@ pub fn explain(status: Status, exec: &Exec, root: &Tree, tail: &[String]) -> (Ve
     let (mut notes, mut helps) = (Vec::new(), Vec::new());
     match status {
         Status::Code(127) => not_found(exec, root, tail, &mut notes, &mut helps),
-        Status::Code(126) => notes.push("exit code 126: the file is there but cannot be run (mode, or wrong format)".to_owned()),
+        Status::Code(126) => notes
+            .push("exit code 126: the file is there but cannot be run (mode, or wrong format)".to_owned()),
         Status::Code(code @ (135..=165)) => notes.push(signal_note(code - 128)),
         Status::Signal(signal) => notes.push(signal_note(signal)),
         Status::Code(_) => {}
@@ -53,7 +54,10 @@ fn not_found(exec: &Exec, root: &Tree, tail: &[String], notes: &mut Vec<String>,
     if name.contains('/') {
         let there = ImagePath::clean(&name).is_ok_and(|path| root.get(&path).is_some());
         if there {
-            notes.push("the file exists: the interpreter named in its first line, or its loader, does not".to_owned());
+            notes.push(
+                "the file exists: the interpreter named in its first line, or its loader, does not"
+                    .to_owned(),
+            );
         }
         return;
     }

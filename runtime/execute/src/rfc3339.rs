@@ -2,7 +2,8 @@
 
 /// `2026-01-01T00:00:00Z` (RFC 3339, UTC, whole seconds).
 pub fn rfc3339(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds).map_or_else(|_| "1970-01-01T00:00:00Z".to_owned(), |time| time.to_string())
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| "1970-01-01T00:00:00Z".to_owned(), |time| time.to_string())
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub fn run<V: Clone + Send, E: Send>(
             waits.insert(id, inputs.len());
         }
     }
-    let state: Mutex<State<V>> = Mutex::new(State { values: BTreeMap::new(), waits, ready, running: 0, stopped: false });
+    let state: Mutex<State<V>> =
+        Mutex::new(State { values: BTreeMap::new(), waits, ready, running: 0, stopped: false });
     let wake = Condvar::new();
     let failures: Mutex<BTreeMap<NodeId, E>> = Mutex::new(BTreeMap::new());
 
@@ -64,7 +65,8 @@ pub fn run<V: Clone + Send, E: Send>(
                     }
                     if let Some((_, std::cmp::Reverse(id))) = state.ready.pop_last() {
                         state.running += 1;
-                        let inputs = graph.inputs(id).iter().map(|input| state.values[input].clone()).collect();
+                        let inputs =
+                            graph.inputs(id).iter().map(|input| state.values[input].clone()).collect();
                         break (id, inputs);
                     }
                     state = wake.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -136,7 +138,10 @@ mod tests {
     use super::*;
 
     fn add(graph: &mut Graph, op: Op, inputs: &[NodeId]) -> NodeId {
-        graph.add(Node { op, platform: Platform::new("linux", "amd64", ""), origin: Origin::default() }, inputs)
+        graph.add(
+            Node { op, platform: Platform::new("linux", "amd64", ""), origin: Origin::default() },
+            inputs,
+        )
     }
 
     /// A source, `width` chains of `depth` nodes on it, and one node over all.

@@ -51,7 +51,10 @@ impl Archive {
             TarReader::new(Counted { inner: io::BufReader::with_capacity(64 << 10, &file), at: 0 });
         while let Some(member) = reader.next_member()? {
             if members.len() >= MANY {
-                return Err(ImageError::Limit { what: "number of archive members".into(), limit: MANY as u64 });
+                return Err(ImageError::Limit {
+                    what: "number of archive members".into(),
+                    limit: MANY as u64,
+                });
             }
             let path = ImagePath::strict(&member.name)?;
             match member.kind {

@@ -31,7 +31,8 @@ pub fn split(merged: &Merged, below: &Tree, groups: &[Vec<Layer>]) -> Vec<Merged
         Some(from) => group_of.get(&from).copied().unwrap_or(0),
         None => deleted_by(&merged.entry.path, groups),
     };
-    let placed: Vec<(usize, &MergedEntry)> = merged.entries().iter().map(|entry| (own(entry), entry)).collect();
+    let placed: Vec<(usize, &MergedEntry)> =
+        merged.entries().iter().map(|entry| (own(entry), entry)).collect();
     let opaque_in = opaque_groups(&placed);
     let metas: BTreeMap<&ImagePath, &Meta> = placed
         .iter()

@@ -204,7 +204,9 @@ fn split_layout(address: &str) -> (PathBuf, Option<&str>) {
         return (PathBuf::from(dir), Some(digest));
     }
     match address.rsplit_once(':') {
-        Some((dir, tag)) if !tag.contains('/') && !Path::new(address).exists() => (PathBuf::from(dir), Some(tag)),
+        Some((dir, tag)) if !tag.contains('/') && !Path::new(address).exists() => {
+            (PathBuf::from(dir), Some(tag))
+        }
         _ => (PathBuf::from(address), None),
     }
 }
@@ -239,12 +241,13 @@ fn choose(
 }
 
 /// The entry of an index that fits a platform best.
-pub(crate) fn for_platform(
-    name: &str,
-    index: &Index,
-    platform: &Platform,
-) -> Result<Descriptor, FactError> {
-    let images = || index.manifests.iter().filter(|entry| media::is_manifest(&entry.media_type) || media::is_index(&entry.media_type));
+pub(crate) fn for_platform(name: &str, index: &Index, platform: &Platform) -> Result<Descriptor, FactError> {
+    let images = || {
+        index
+            .manifests
+            .iter()
+            .filter(|entry| media::is_manifest(&entry.media_type) || media::is_index(&entry.media_type))
+    };
     let exact = images().find(|entry| entry.platform.as_ref().is_some_and(|own| own.platform() == *platform));
     let near = || {
         images().find(|entry| {

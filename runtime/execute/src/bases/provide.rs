@@ -45,7 +45,9 @@ impl Bases<'_> {
     fn bring(&self, place: &Place, descriptor: &Descriptor) -> Result<(), ExecuteError> {
         let expected = Some((descriptor.digest, descriptor.size));
         match place {
-            Place::Store => Err(imgc_store::StoreError::Missing { what: descriptor.digest.to_string() }.into()),
+            Place::Store => {
+                Err(imgc_store::StoreError::Missing { what: descriptor.digest.to_string() }.into())
+            }
             Place::Layout(dir) => {
                 let layout = Layout::open(dir)?;
                 let mut from = layout.blob(&descriptor.digest)?.take(descriptor.size + 1);

@@ -49,9 +49,7 @@ pub enum FileError {
     #[error("several files are copied to `{0}`, which is no directory")]
     SeveralToOne(ImagePath),
     /// A file of a kind that images cannot hold.
-    #[error(
-        "`{path}` in the build context is a {noun}; devices are not copied"
-    )]
+    #[error("`{path}` in the build context is a {noun}; devices are not copied")]
     Special {
         /// Where.
         path: ImagePath,

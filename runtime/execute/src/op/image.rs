@@ -38,10 +38,7 @@ pub fn image(build: &Build<'_>, id: NodeId, op: &ImageOp, inputs: &[Value]) -> R
         os: op.platform.os.clone(),
         variant: (!op.platform.variant.is_empty()).then(|| op.platform.variant.clone()),
         config: op.config.clone(),
-        rootfs: RootFs {
-            diff_ids: layers.iter().map(|layer| layer.diff_id).collect(),
-            ..RootFs::default()
-        },
+        rootfs: RootFs { diff_ids: layers.iter().map(|layer| layer.diff_id).collect(), ..RootFs::default() },
         history: history(op, &own, &created),
     };
     let descriptors = layers
@@ -138,11 +135,8 @@ fn own_layers(build: &Build<'_>, id: NodeId, root: &Root) -> Result<Vec<Group>, 
 /// The step layers of each group, in the order in which they lie in the root.
 fn parts(build: &Build<'_>, id: NodeId, root: &Root) -> Result<Vec<Part>, ExecuteError> {
     let mut above = root.tree.layers()[root.base..].iter().cloned();
-    let made: BTreeMap<NodeId, usize> = root
-        .steps
-        .iter()
-        .map(|step| (step.node, usize::from(step.layer.is_some())))
-        .collect();
+    let made: BTreeMap<NodeId, usize> =
+        root.steps.iter().map(|step| (step.node, usize::from(step.layer.is_some()))).collect();
     let Some(plan) = build.plans.get(&id) else {
         let one = |step: &crate::value::StepLayer| Part {
             layers: if step.layer.is_some() { above.next().into_iter().collect() } else { Vec::new() },
@@ -152,7 +146,10 @@ fn parts(build: &Build<'_>, id: NodeId, root: &Root) -> Result<Vec<Part>, Execut
     };
     if plan.excess > 0 {
         return Err(ExecuteError::Missing {
-            message: format!("the image would have {} layers more than overlayfs and docker can stack", plan.excess),
+            message: format!(
+                "the image would have {} layers more than overlayfs and docker can stack",
+                plan.excess
+            ),
             help: "its base has too many layers: flatten that first (`imgc squash BASE`)".to_owned(),
         });
     }
@@ -178,7 +175,11 @@ fn parts(build: &Build<'_>, id: NodeId, root: &Root) -> Result<Vec<Part>, Execut
 }
 
 /// Merges everything, cuts it along the groups, and writes what is not a step's own layer already.
-fn pruned(build: &Build<'_>, below: &Tree, groups: &[Vec<Layer>]) -> Result<Vec<Option<Layer>>, ExecuteError> {
+fn pruned(
+    build: &Build<'_>,
+    below: &Tree,
+    groups: &[Vec<Layer>],
+) -> Result<Vec<Option<Layer>>, ExecuteError> {
     let all: Vec<Layer> = groups.iter().flatten().cloned().collect();
     let mut merged = merge::merge(below, &all)?;
     if let Prune::Garbage(rules) = &build.prune {

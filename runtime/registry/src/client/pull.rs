@@ -13,7 +13,8 @@ use crate::exchange::{Ask, Content, Reply};
 use crate::wire::Site;
 
 /// What is understood, best first.
-pub(super) const ACCEPT: [&str; 4] = [media::INDEX, media::MANIFEST, media::DOCKER_LIST, media::DOCKER_MANIFEST];
+pub(super) const ACCEPT: [&str; 4] =
+    [media::INDEX, media::MANIFEST, media::DOCKER_LIST, media::DOCKER_MANIFEST];
 
 /// Header with the digest of an answer.
 pub(super) const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
