@@ -164,9 +164,9 @@ fn start(app: App, enter: fn() -> Result<Isolation, SandboxError>) -> Result<u8,
     imgc_sandbox::interrupt::install().map_err(|error| Failure::chain(code::MACHINE, &error))?;
     let session = Session { global: app.global, isolation, cancel: imgc_sandbox::interrupt::cancel() };
     match app.command {
-        Command::Build(args) => command::build::run(&session, *args),
+        Command::Build(args) => command::build::run(&session, &args),
         Command::Check(args) => command::check::run(&session, &args),
-        Command::Plan(args) => command::plan::run(&session, args),
+        Command::Plan(args) => command::plan::run(&session, &args),
         Command::Graph(args) => command::graph::run(&session, &args),
         Command::Why(args) => command::why::run(&session, &args),
         Command::Verify(args) => command::verify::run(&session, &args),

@@ -63,7 +63,7 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() && name != "target" && !name.starts_with('.') {
             sources(&path, found);
-        } else if name.ends_with(".rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.push(path);
         }
     }
@@ -75,7 +75,7 @@ fn files_are_short_and_say_their_job() {
     sources(&workspace(), &mut found);
     assert!(found.len() > 50, "the sources were not found");
     for path in found {
-        let text = std::fs::read_to_string(&path).unwrap();
+        let text = fs_err::read_to_string(&path).unwrap();
         let lines = text.lines().count();
         assert!(lines <= LONGEST, "{} has {lines} lines", path.display());
         assert!(text.starts_with("//!"), "{} does not say its job in a `//!` head", path.display());
@@ -88,7 +88,7 @@ fn unsafe_lives_in_one_crate() {
     sources(&workspace(), &mut found);
     let word = ["un", "safe "].concat();
     for path in found.iter().filter(|path| !path.to_string_lossy().contains("runtime/sandbox")) {
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = fs_err::read_to_string(path).unwrap();
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
             let blocks = [format!("{word}{{"), format!("{word}fn"), format!("{word}impl")];

@@ -1,4 +1,8 @@
 //! Tests of the whole program, in one binary.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests; clippy's own exception covers test functions only"
+)]
 
 mod architecture;
 mod bad_input;

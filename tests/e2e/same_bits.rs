@@ -96,7 +96,7 @@ fn as_another_user(test: &str, place: &Place, expected: &str) {
         return;
     }
     let nobody = "65534";
-    std::fs::remove_dir_all(place.store()).unwrap();
+    fs_err::remove_dir_all(place.store()).unwrap();
     peer::run(Command::new("chown").args(["-R", &format!("{nobody}:{nobody}")]).arg(place.path("")));
     // The way to the program must be open to that user.
     let program = place.path("imgc");

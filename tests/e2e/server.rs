@@ -65,14 +65,14 @@ fn a_server_in_two_stages() {
 /// The bundle's config asks for a terminal and a network of its own; a test has neither.
 fn run_by_crun(crun: &std::path::Path, bundle: &std::path::Path, test: &str) {
     let path = bundle.join("config.json");
-    let mut config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let mut config: serde_json::Value = serde_json::from_slice(&fs_err::read(&path).unwrap()).unwrap();
     config["process"]["terminal"] = false.into();
     config["process"]["args"] = serde_json::json!(["/usr/local/bin/server"]);
     config["process"]["env"].as_array_mut().unwrap().push(format!("PORT={PORT}").into());
     if let Some(spaces) = config["linux"]["namespaces"].as_array_mut() {
         spaces.retain(|space| space["type"] != "network" && space["type"] != "cgroup");
     }
-    std::fs::write(&path, serde_json::to_vec(&config).unwrap()).unwrap();
+    fs_err::write(&path, serde_json::to_vec(&config).unwrap()).unwrap();
     let state = bundle.join("state");
     let name = format!("imgc-test-{}", std::process::id());
     let mut child = Command::new(crun)

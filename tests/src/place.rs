@@ -24,6 +24,10 @@ pub struct Done {
     pub stderr: String,
 }
 
+#[expect(
+    clippy::return_self_not_must_use,
+    reason = "each is an assertion; what comes back is for more of them"
+)]
 impl Done {
     /// Panics unless it ended well.
     #[track_caller]

@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Prints the plan.
-pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
+pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let client = session.client()?;
     let request = Request::read(session, &store, &args.build)?;

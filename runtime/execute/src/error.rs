@@ -25,7 +25,7 @@ pub enum ExecuteError {
         origin: Box<Origin>,
         /// Why.
         #[source]
-        source: Box<ExecuteError>,
+        source: Box<Self>,
     },
     /// A file action could not be done.
     #[error(transparent)]

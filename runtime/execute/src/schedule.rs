@@ -176,9 +176,16 @@ mod tests {
     fn a_failure_stops_and_the_first_in_graph_order_wins() {
         let graph = fan(4, 2);
         let told = AtomicUsize::new(0);
-        let error = run(&graph, 4, &|| drop(told.fetch_add(1, Ordering::SeqCst)), &|id, _| {
-            if id.index() == 0 { Ok(()) } else { Err(id.index()) }
-        })
+        let error = run(
+            &graph,
+            4,
+            &|| {
+                told.fetch_add(1, Ordering::SeqCst);
+            },
+            &|id, _| {
+                if id.index() == 0 { Ok(()) } else { Err(id.index()) }
+            },
+        )
         .unwrap_err();
         assert_eq!(error % 2, 1, "only the first node of a chain can fail: {error}");
         assert!(told.into_inner() >= 1);

@@ -71,7 +71,7 @@ impl Root {
 
     /// Where the next step stands in the chain: 1 for the first.
     pub fn next_depth(&self) -> i64 {
-        self.clock + self.steps.len() as i64 + 1
+        self.clock + i64::try_from(self.steps.len()).unwrap_or(i64::MAX - self.clock - 1) + 1
     }
 }
 

@@ -5,6 +5,11 @@ use std::path::PathBuf;
 /// Build an image from a Dockerfile
 ///
 /// CONTEXT is a directory, a git repository, the address of a tar archive, or `-` for one on stdin.
+#[expect(
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    reason = "each is an option of docker's"
+)]
 #[derive(Debug, clap::Args)]
 #[group(id = "build")]
 #[command(after_help = "Examples:
@@ -52,7 +57,7 @@ pub struct Args {
     /// Ask registries even for base images that are in the store
     #[arg(long)]
     pub pull: bool,
-    /// A named context: a directory, docker-image://NAME, oci-layout://DIR
+    /// A named context: a directory, `docker-image://NAME`, `oci-layout://DIR`
     #[arg(long = "build-context", value_name = "NAME=PATH")]
     pub build_contexts: Vec<String>,
     /// A secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=NAME]
@@ -97,7 +102,7 @@ pub struct Args {
     /// Compression of layers: gzip, zstd, none
     #[arg(long, value_name = "KIND", default_value = "gzip")]
     pub compress: String,
-    /// When the image says it was built, in seconds since 1970 (default: $SOURCE_DATE_EPOCH, else a constant)
+    /// When the image says it was built, in seconds since 1970 (default: `$SOURCE_DATE_EPOCH`, else a constant)
     #[arg(long, value_name = "SECONDS")]
     pub epoch: Option<i64>,
     /// How many steps run at once

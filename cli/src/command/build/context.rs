@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use imgc_base::ImagePath;
+use imgc_base::span::SourceMap;
 use imgc_execute::context::Context;
 use imgc_image::Root;
 use imgc_store::Store;
@@ -31,7 +32,7 @@ pub struct Input {
     /// Patterns of the ignore file that belongs to it.
     pub ignore: Vec<String>,
     /// A fetched context lives as long as this.
-    pub held: Option<Box<Context>>,
+    pub _held: Option<Box<Context>>,
 }
 
 /// Finds and reads the Dockerfile and its ignore file.
@@ -48,10 +49,10 @@ pub fn read(session: &Session, store: &Store, context: &str, file: Option<&str>)
             let name = if context == "-" { "stdin" } else { context };
             Ok(Input {
                 name: name.to_owned(),
-                text: text(name, bytes)?,
+                text: text(name, &bytes)?,
                 context: None,
                 ignore: Vec::new(),
-                held: None,
+                _held: None,
             })
         }
         Place::Fetched(held) => fetched(held, context, file),
@@ -62,7 +63,7 @@ pub fn read(session: &Session, store: &Store, context: &str, file: Option<&str>)
 pub fn read_for_check(path: &str) -> Result<Input, Failure> {
     if path == "-" {
         let text = read_text("stdin", std::io::stdin().lock())?;
-        return Ok(Input { name: "stdin".to_owned(), text, context: None, ignore: Vec::new(), held: None });
+        return Ok(Input { name: "stdin".to_owned(), text, context: None, ignore: Vec::new(), _held: None });
     }
     if Path::new(path).is_dir() {
         return local(path, None);
@@ -70,7 +71,13 @@ pub fn read_for_check(path: &str) -> Result<Input, Failure> {
     let file = Path::new(path);
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let ignore = read_ignore(dir, Some(file))?;
-    Ok(Input { name: shown(file), text: open_text(file)?, context: Some(dir.to_owned()), ignore, held: None })
+    Ok(Input {
+        name: shown(file),
+        text: open_text(file)?,
+        context: Some(dir.to_owned()),
+        ignore,
+        _held: None,
+    })
 }
 
 fn local(context: &str, file: Option<&str>) -> Result<Input, Failure> {
@@ -100,7 +107,7 @@ fn local(context: &str, file: Option<&str>) -> Result<Input, Failure> {
         }
     };
     let ignore = read_ignore(&dir, beside.as_deref())?;
-    Ok(Input { name, text, context: Some(dir), ignore, held: None })
+    Ok(Input { name, text, context: Some(dir), ignore, _held: None })
 }
 
 /// A fetched context is not trusted: its Dockerfile and ignore file are opened below it, through no link.
@@ -123,7 +130,7 @@ fn fetched(held: Box<Context>, context: &str, file: Option<&str>) -> Result<Inpu
         if found.is_none()
             && let Some(bytes) = open(name)?
         {
-            found = Some((name.to_owned(), text(name, bytes)?));
+            found = Some((name.to_owned(), text(name, &bytes)?));
         }
     }
     let Some((name, text)) = found else {
@@ -138,7 +145,7 @@ fn fetched(held: Box<Context>, context: &str, file: Option<&str>) -> Result<Inpu
         }
     }
     let dir = held.dir().to_path_buf();
-    Ok(Input { name, text, context: Some(dir), ignore, held: Some(held) })
+    Ok(Input { name, text, context: Some(dir), ignore, _held: Some(held) })
 }
 
 /// `-f` is relative to the working directory; if nothing is there, to the context (docker does the same).
@@ -196,23 +203,20 @@ pub fn read_limited(name: &str, from: impl Read, limit: u64) -> Result<String, F
     if bytes.len() as u64 > limit {
         return Err(Failure::new(code::SPEC, format!("`{name}` is larger than {} MiB", limit >> 20)));
     }
-    text(name, bytes)
+    text(name, &bytes)
 }
 
 /// Text of bytes, or where it stops being text.
-fn text(name: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+fn text(name: &str, bytes: &[u8]) -> Result<String, Failure> {
     if bytes.len() as u64 > DOCKERFILE_BYTES {
         return Err(Failure::new(
             code::SPEC,
             format!("`{name}` is larger than {} MiB", DOCKERFILE_BYTES >> 20),
         ));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = error.utf8_error().valid_up_to();
-        let line = error.as_bytes()[..valid].iter().filter(|&&byte| byte == b'\n').count() + 1;
-        Failure::new(code::SPEC, format!("`{name}` is not UTF-8 text (line {line})"))
-            .help(format!("convert it: `iconv -f LATIN1 -t UTF-8 {name}`"))
-    })
+    let text = imgc_syntax::dockerfile::decode(name, bytes)
+        .map_err(|found| Failure::diagnostics(vec![found], SourceMap::default()))?;
+    Ok(text.to_owned())
 }
 
 fn shown(path: &Path) -> String {

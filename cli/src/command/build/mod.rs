@@ -26,9 +26,9 @@ use crate::progress;
 use crate::session::Session;
 
 /// Builds.
-pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
+pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let started = Instant::now();
-    prove::check(&args)?;
+    prove::check(args)?;
     let outputs = args.outputs.iter().map(|text| outputs::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let tags = args.tags.iter().map(|tag| tag_reference(tag)).collect::<Result<Vec<Reference>, _>>()?;
     let push = args.push || outputs.contains(&Output::Registry);
@@ -37,7 +37,7 @@ pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
     }
     let store = session.store()?;
     let client = session.client()?;
-    let request = Request::read(session, &store, &args)?;
+    let request = Request::read(session, &store, args)?;
     let show = progress::start(&session.global);
     let counted = Arc::new(finish::Counting::new(Arc::clone(&show)));
     if !session.global.quiet {
@@ -45,7 +45,7 @@ pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
     }
     let lease = store.begin_build()?;
     let bases = request.bases(session, &store, client.as_ref(), counted.as_ref(), args.pull);
-    let prepared = Prepared::new(&args, &request, &bases).inspect_err(|_| show.close())?;
+    let prepared = Prepared::new(args, &request, &bases).inspect_err(|_| show.close())?;
     show.sources(&prepared.sources);
     for warning in &prepared.warnings {
         counted.emit(imgc_base::event::Event::Diagnostic(Box::new(warning.clone())));
@@ -65,7 +65,7 @@ pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
     let values = build.run();
     show.close();
     let values = values.map_err(|error: ExecuteError| Failure::build(&error, prepared.sources.clone()))?;
-    super::why::record::keep(&args, build.record());
+    super::why::record::keep(args, build.record());
     let images = imgc_execute::images(&values);
     let Some(image) = images.first() else { return Err(Failure::new(1, "the build made no image")) };
 
@@ -85,7 +85,7 @@ pub fn run(session: &Session, args: Args) -> Result<u8, Failure> {
             crate::command::push::push(&session.online()?, &store, tag, &image.descriptor, counted.as_ref())?;
         }
     }
-    finish::files(&args, image, &names)?;
+    finish::files(args, image, &names)?;
     finish::last_lines(session, image, &tags, &counted, started.elapsed().as_millis() as u64);
     Ok(0)
 }

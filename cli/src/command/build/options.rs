@@ -17,6 +17,9 @@ use crate::environment;
 use crate::failure::Failure;
 use crate::session::Session;
 
+/// Contexts by name.
+pub type Contexts = Vec<(String, NamedContext)>;
+
 /// Everything asked for, checked.
 #[derive(Debug)]
 pub struct Asked {
@@ -29,9 +32,9 @@ pub struct Asked {
     /// What is left out of layers.
     pub prune: Prune,
     /// Contexts by name.
-    pub contexts: Vec<(String, NamedContext)>,
+    pub contexts: Contexts,
     /// Fetched contexts live as long as this.
-    pub held: Vec<Context>,
+    pub _held: Vec<Context>,
 }
 
 /// Checks and translates.
@@ -89,7 +92,6 @@ pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str
         dockerfile_name: std::path::Path::new(dockerfile)
             .file_name()
             .map_or_else(|| "Dockerfile".to_owned(), |name| name.to_string_lossy().into_owned()),
-        ..imgc_lower::Options::default()
     };
     let optimise = imgc_optimise::Options {
         level: match args.optimise {
@@ -137,7 +139,7 @@ pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str
         records: environment::state_dir().map(|dir| dir.join("builds")),
         git_env: environment::for_git(),
     };
-    Ok(Asked { lower, optimise, build, prune, contexts, held })
+    Ok(Asked { lower, optimise, build, prune, contexts, _held: held })
 }
 
 fn is_proxy(name: &str) -> bool {
@@ -151,7 +153,7 @@ fn named_contexts(
     session: &Session,
     store: &Store,
     texts: &[String],
-) -> Result<(Vec<(String, NamedContext)>, Vec<Context>), Failure> {
+) -> Result<(Contexts, Vec<Context>), Failure> {
     let mut contexts = Vec::new();
     let mut held = Vec::new();
     for text in texts {

@@ -77,7 +77,7 @@ fn graph_input(args: &Args, path: &std::path::Path) -> Result<Input, Failure> {
     let file = fs_err::File::open(path).map_err(|error| Failure::usage(error.to_string()))?;
     let text = context::read_limited(&path.display().to_string(), file, GRAPH_BYTES)?;
     let dir = std::path::PathBuf::from(&args.context);
-    Ok(Input { name: path.display().to_string(), text, context: Some(dir), ignore: Vec::new(), held: None })
+    Ok(Input { name: path.display().to_string(), text, context: Some(dir), ignore: Vec::new(), _held: None })
 }
 
 /// A build that is ready to run.

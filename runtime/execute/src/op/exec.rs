@@ -113,6 +113,7 @@ fn key(
 }
 
 /// The result of a known step, if all of it is still there.
+#[expect(clippy::option_option, reason = "not known, known to change nothing, known to make a layer")]
 fn stored(build: &Build<'_>, key: &ContentKey) -> Result<Option<Option<Layer>>, ExecuteError> {
     let Some(record) = build.store.step(key)? else { return Ok(None) };
     let Some(diff_id) = record.layer else { return Ok(Some(None)) };

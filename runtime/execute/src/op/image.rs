@@ -155,19 +155,16 @@ fn parts(build: &Build<'_>, id: NodeId, root: &Root) -> Result<Vec<Part>, Execut
     }
     let mut parts = Vec::new();
     for group in &plan.groups {
-        match group.tree {
+        if let Some(count) = group.tree {
             // A whole image that a merge put here keeps its layers.
-            Some(count) => {
-                for layer in above.by_ref().take(count) {
-                    parts.push(Part { layers: vec![layer], steps: group.steps.clone() });
-                }
+            for layer in above.by_ref().take(count) {
+                parts.push(Part { layers: vec![layer], steps: group.steps.clone() });
             }
-            None => {
-                let count = group.steps.iter().map(|step| made.get(step).copied().unwrap_or(0)).sum();
-                let layers: Vec<Layer> = above.by_ref().take(count).collect();
-                if !layers.is_empty() {
-                    parts.push(Part { layers, steps: group.steps.clone() });
-                }
+        } else {
+            let count = group.steps.iter().map(|step| made.get(step).copied().unwrap_or(0)).sum();
+            let layers: Vec<Layer> = above.by_ref().take(count).collect();
+            if !layers.is_empty() {
+                parts.push(Part { layers, steps: group.steps.clone() });
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::options::Secret;
 use crate::run::Build;
 use crate::value::{Root, Value};
 
-/// Largest secret, in bytes (BuildKit's limit).
+/// Largest secret, in bytes (`BuildKit`'s limit).
 const SECRET_BYTES: u64 = 500 << 10;
 
 /// A tree that a mount shows.
@@ -74,7 +74,7 @@ pub struct Prepared {
     pub specs: Vec<MountSpec>,
     /// Variables that carry secrets or name a socket.
     pub env: Vec<(String, String)>,
-    _caches: Vec<CacheMount>,
+    caches: Vec<CacheMount>,
 }
 
 /// Prepares the mounts of a command; directories that it may write to are made below `work`.
@@ -84,7 +84,7 @@ pub fn prepare(
     inputs: &[Input],
     work: &WorkDir,
 ) -> Result<Prepared, ExecuteError> {
-    let mut prepared = Prepared { specs: Vec::new(), env: Vec::new(), _caches: Vec::new() };
+    let mut prepared = Prepared { specs: Vec::new(), env: Vec::new(), caches: Vec::new() };
     for (number, mount) in exec.mounts.iter().enumerate() {
         let scratch = work.path().join(format!("mount-{number}"));
         one(build, mount, inputs, &scratch, &mut prepared)?;
@@ -134,7 +134,7 @@ fn one(
                 }
                 own(&dir, *mode, *uid, *gid)?;
             }
-            prepared._caches.push(lock);
+            prepared.caches.push(lock);
             What::Bind { source: dir, readonly: *readonly }
         }
         MountKind::Secret { id, required, mode, uid, gid, env, file } => {
