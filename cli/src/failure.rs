@@ -119,6 +119,10 @@ impl Failure {
     }
 
     fn from_execute(error: &ExecuteError) -> Self {
+        if is_full(error) {
+            return Self::chain(code::MACHINE, error)
+                .help("free some space (`imgc cache prune`), or use another disk: `--store DIR`");
+        }
         match error {
             ExecuteError::Fact(fact) => Self::from(fact.clone()),
             ExecuteError::Missing { message, help } => Self::new(code::POLICY, message).help(help),
@@ -151,8 +155,6 @@ impl Failure {
                 failure.helps.extend(error.help());
                 failure
             }
-            other if is_full(other) => Self::chain(code::MACHINE, other)
-                .help("free some space (`imgc cache prune`), or use another disk: `--store DIR`"),
             other => Self::chain(code::FAILED, other),
         }
     }

@@ -156,7 +156,17 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     place.write("ctx/Dockerfile", "FROM busybox\nRUN dd if=/dev/urandom of=/big bs=1M count=40\n");
     let step = run(&["build", "ctx"]).fails_with(1);
     assert!(step.stderr.contains("No space left"), "{}", step.stderr);
-    let noise: Vec<u8> = (0..20_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    // Bytes that no compressor makes smaller (Marsaglia's xorshift).
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let noise: Vec<u8> = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    })
+    .take(2_500_000)
+    .flatten()
+    .collect();
     place.write("ctx/big", noise);
     place.write("ctx/Dockerfile", "FROM busybox\nCOPY big /\n");
     let copy = run(&["build", "ctx"]).fails_with(9);

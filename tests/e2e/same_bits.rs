@@ -10,7 +10,7 @@ use crate::place;
 const DOCKERFILE: &str = r#"FROM busybox AS build
 WORKDIR /src
 COPY . .
-RUN mkdir -p out/deep && cat a/*.txt > out/all && touch -d 2001-02-03 out/old && ln out/all out/deep/again
+RUN mkdir -p out/deep && cat a/*.txt > out/all && touch -d '2001-02-03 04:05:06' out/old && ln out/all out/deep/again
 RUN --mount=type=cache,target=/cache echo x >> /cache/log; find . -type f | sort > list; chmod 600 list
 
 FROM busybox

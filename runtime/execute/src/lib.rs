@@ -18,7 +18,7 @@
 //! | [`transfer`] | images between registries, layouts and the store, without unpacking |
 //! | [`context`] | build contexts: walking, ignoring, the stat cache |
 //! | [`fetch`] | files and repositories from elsewhere: http, git |
-//! | [`file`] | `COPY`, `ADD`, `WORKDIR`: file actions to layer entries |
+//! | [`mod@file`] | `COPY`, `ADD`, `WORKDIR`: file actions to layer entries |
 //! | [`users`] | names of users and groups in an image |
 //! | [`hint`] | what a failed command's end means |
 //! | [`options`] | what a build was asked for |

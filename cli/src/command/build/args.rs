@@ -84,7 +84,7 @@ pub struct Args {
     /// Size of /dev/shm of RUN
     #[arg(long = "shm-size", value_name = "BYTES")]
     pub shm_size: Option<String>,
-    /// A limit for RUN: NAME=SOFT[:HARD]
+    /// A limit for RUN: `NAME=SOFT[:HARD]`
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
     pub ulimits: Vec<String>,
     /// Level of the optimiser: 0 one layer per instruction, 1 the same root in fewer layers, 2 known garbage dropped

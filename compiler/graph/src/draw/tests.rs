@@ -1,3 +1,5 @@
+//! Tests of the drawings.
+
 use proptest::prelude::*;
 
 use super::layout::{HEIGHT, WIDTH, layout};

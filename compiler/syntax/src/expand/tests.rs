@@ -1,3 +1,5 @@
+//! Tests of expansion, most of them read from the conformance table.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! Base images: where a name leads, and how its layers come into the store.
 //!
-//! [`Bases`] answers what lowering asks ([`World`]) and later brings the layers that the executor needs. A name is
+//! [`Bases`] answers what lowering asks (`imgc_graph::World`) and later brings the layers that the executor needs. A name is
 //! looked for among the named contexts of the build, in the store, in a layout on disk (`oci:DIR[:TAG]`), and last in
 //! its registry.
 

@@ -2,9 +2,9 @@
 //!
 //! | module | what it brings |
 //! |---|---|
-//! | [`http`] | one file, kept in the store as a blob |
-//! | [`git`] | a checkout, in a private directory |
-//! | [`stream`] | a build context as an archive, from a pipe or a file |
+//! | [`mod@http`] | one file, kept in the store as a blob |
+//! | [`mod@git`] | a checkout, in a private directory |
+//! | [`mod@stream`] | a build context as an archive, from a pipe or a file |
 //! | [`archive`] | archives told apart by content |
 //!
 //! Every name of what was brought is made here, none by a server (CVE-2026-33747).

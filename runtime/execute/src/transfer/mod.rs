@@ -2,8 +2,8 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`gather`] | from a manifest or index to everything that belongs to it |
-//! | [`pull`] | from a registry into the store, continued where an earlier try broke off |
+//! | [`mod@gather`] | from a manifest or index to everything that belongs to it |
+//! | [`mod@pull`] | from a registry into the store, continued where an earlier try broke off |
 
 pub mod gather;
 pub mod pull;
