@@ -53,6 +53,8 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let client = session.online()?;
     let mut wanted = Vec::new();
     for text in &args.images {
+        // Short names that `registries.conf` knows stand for another name.
+        let text = &client.config().expand(text);
         if !args.all_tags {
             wanted.push(names::aloud(session, text)?);
             continue;

@@ -50,6 +50,7 @@ impl Bases<'_> {
             return self.in_layout(name, address, platform);
         }
         let name = name.strip_prefix("docker-image://").unwrap_or(name);
+        let name = self.client.map_or_else(|| name.to_owned(), |client| client.config().expand(name));
         let reference: Reference =
             name.parse().map_err(|error| fail(FactKind::NotFound, format!("{error}")))?;
         if self.refresh && self.client.is_some() {

@@ -156,6 +156,13 @@ impl Config {
         self.registries.alias(name)
     }
 
+    /// A name as it was written, with its alias put in place; tag and digest stay.
+    pub fn expand(&self, text: &str) -> String {
+        let last = text.rfind('/').map_or(0, |slash| slash + 1);
+        let end = text[last..].find([':', '@']).map_or(text.len(), |at| last + at);
+        self.alias(&text[..end]).map_or_else(|| text.to_owned(), |full| format!("{full}{}", &text[end..]))
+    }
+
     /// The directories that may hold certificates of an origin.
     pub(crate) fn certificate_dirs(&self, origin: &Origin) -> Vec<PathBuf> {
         let mut names = vec![format!("{}:{}", origin.host, origin.port)];

@@ -304,6 +304,11 @@ insecure = true
     ]);
     let config = home.config().unwrap();
     assert_eq!(config.alias("soft"), Some("reg.test/soft"));
+    for (text, full) in
+        [("soft:1", "reg.test/soft:1"), ("a/soft", "a/soft"), ("localhost:5/soft", "localhost:5/soft")]
+    {
+        assert_eq!(config.expand(text), full);
+    }
     let world = World::new();
     world.on("GET https://moved.test/v2/inner/app/manifests/1", [manifest_answer()]);
     world.on("GET https://near.test/*", [manifest_answer()]);
