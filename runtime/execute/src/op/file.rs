@@ -56,12 +56,11 @@ pub fn run(build: &Build<'_>, id: NodeId, op: &FileOp, inputs: &[Value]) -> Resu
     let layer = write(build, &planned, build.need(id))?;
     let millis = started.elapsed().as_millis() as u64;
     let key = key(&layer.index);
+    // A file too fresh for the stat cache was read again, and may be what it was: nothing changed then.
+    let cached = !build.options.no_cache.covers(&origin.step) && stored(build, &key)?.is_some();
     let record = record(build, id, &layer, millis, planned.components(&layer.index));
     build.store.put_step(&key, &record)?;
-    build.outcome(
-        id,
-        Outcome { key, components: record.components, layer: record.layer, cached: false, millis },
-    );
+    build.outcome(id, Outcome { key, components: record.components, layer: record.layer, cached, millis });
     build.emit(Event::StepDone { step: origin.step.clone(), millis });
     prepare(build, id, &layer);
     Ok(Value::Root(Arc::new(root.after(id, Some(layer)))))
