@@ -51,11 +51,14 @@ impl EventSink for Plain {
             Event::Layer { digest, size } if self.verbose > 0 => {
                 format!("layer {digest} {}", units::bytes(size))
             }
+            Event::Dropped { rule, path, bytes } if self.verbose > 0 => {
+                format!("-O2 {rule}: {} {}", units::printable(&path), units::bytes(bytes))
+            }
             Event::Diagnostic(found) => {
                 diagnostic::to_text(&found, &self.sources.lock().unwrap_or_else(PoisonError::into_inner))
             }
             Event::Note(text) => text,
-            Event::Fetch { .. } | Event::Layer { .. } => return,
+            Event::Fetch { .. } | Event::Layer { .. } | Event::Dropped { .. } => return,
         };
         // A reader that went away does not stop a build.
         writeln!(anstream::stderr().lock(), "{line}").ok();

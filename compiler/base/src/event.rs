@@ -68,6 +68,15 @@ pub enum Event {
         /// Its size in bytes.
         size: u64,
     },
+    /// A rule of `-O2` left a path out of the image.
+    Dropped {
+        /// The rule's name: `apt-lists`.
+        rule: String,
+        /// `/var/lib/apt/lists/lock`.
+        path: String,
+        /// Bytes of its content.
+        bytes: u64,
+    },
     /// Something to say about the user's text.
     Diagnostic(Box<Diagnostic>),
     /// A remark that belongs to no line of source.

@@ -21,6 +21,14 @@ static IMPLIED: Meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: Vec
 
 /// Flattens layers, lowest first, by the rules of the OCI image-spec alone.
 pub fn certificate<'a>(layers: impl Iterator<Item = &'a LayerIndex>) -> RootDigest {
+    certificate_without(layers, &|_| false)
+}
+
+/// The [`certificate`] of what is left if some paths are not looked at.
+pub fn certificate_without<'a>(
+    layers: impl Iterator<Item = &'a LayerIndex>,
+    left_out: &dyn Fn(&[u8]) -> bool,
+) -> RootDigest {
     let mut root = Node::default();
     for (number, layer) in layers.enumerate() {
         // Deletions speak of the layers below, wherever they stand in this one: all of them come first.
@@ -36,13 +44,19 @@ pub fn certificate<'a>(layers: impl Iterator<Item = &'a LayerIndex>) -> RootDige
         }
     }
     let mut records = Vec::new();
-    root.collect(&mut Vec::new(), &mut records);
+    root.collect(&mut Vec::new(), left_out, &mut records);
     digest(records)
 }
 
 /// The digest of a tree as the builder sees it.
 pub fn live(tree: &Tree) -> RootDigest {
-    let all = tree.all();
+    live_without(tree, &|_| false)
+}
+
+/// The [`live`] digest of what is left if some paths are not looked at.
+pub fn live_without(tree: &Tree, left_out: &dyn Fn(&[u8]) -> bool) -> RootDigest {
+    let mut all = tree.all();
+    all.retain(|found| !left_out(found.entry.path.as_bytes()));
     let known: BTreeSet<&[u8]> = all.iter().map(|found| found.entry.path.as_bytes()).collect();
     let mut implied: BTreeSet<&[u8]> = BTreeSet::new();
     for path in &known {
@@ -70,7 +84,9 @@ pub fn live(tree: &Tree) -> RootDigest {
             }
         })
         .collect();
-    records.extend(implied.into_iter().map(|path| Record::implied(path.to_vec())));
+    records.extend(
+        implied.into_iter().filter(|path| !left_out(path)).map(|path| Record::implied(path.to_vec())),
+    );
     digest(records)
 }
 
@@ -132,33 +148,41 @@ impl<'a> Node<'a> {
         };
     }
 
-    fn collect(&self, path: &mut Vec<u8>, records: &mut Vec<Record<'a, usize>>) {
+    fn collect(
+        &self,
+        path: &mut Vec<u8>,
+        left_out: &dyn Fn(&[u8]) -> bool,
+        records: &mut Vec<Record<'a, usize>>,
+    ) {
         for (name, node) in &self.names {
             let length = path.len();
             if length > 0 {
                 path.push(b'/');
             }
             path.extend_from_slice(name);
+            let seen = !left_out(path);
             let before = records.len();
-            records.push(match node.what {
-                None => Record::implied(path.clone()),
-                Some((number, entry)) => Record {
-                    path: path.clone(),
-                    meta: &entry.meta,
-                    kind: Some(&entry.kind),
-                    file: node.content.and_then(|content| {
-                        let (size, digest) = file_of(content)?;
-                        Some((size, digest, (number, &content.path)))
-                    }),
-                },
-            });
-            node.collect(path, records);
-            if node.what.is_none() && records.len() == before + 1 {
+            if seen {
+                records.push(node.record(path));
+            }
+            node.collect(path, left_out, records);
+            if seen && node.what.is_none() && records.len() == before + 1 {
                 // Nothing that a layer speaks of is left below it, so no layer speaks of it.
                 records.pop();
             }
             path.truncate(length);
         }
+    }
+}
+
+impl<'a> Node<'a> {
+    fn record(&self, path: &[u8]) -> Record<'a, usize> {
+        let Some((number, entry)) = self.what else { return Record::implied(path.to_vec()) };
+        let file = self.content.and_then(|content| {
+            let (size, digest) = file_of(content)?;
+            Some((size, digest, (number, &content.path)))
+        });
+        Record { path: path.to_vec(), meta: &entry.meta, kind: Some(&entry.kind), file }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One module per operation of the graph.
 
+mod dropped;
 pub mod exec;
 pub mod file;
 pub mod image;
