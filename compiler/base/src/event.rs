@@ -77,6 +77,15 @@ pub enum Event {
         /// Bytes of its content.
         bytes: u64,
     },
+    /// The layers of an image give the root file system that was built.
+    Certified {
+        /// The root digest.
+        root: String,
+        /// That was known from an earlier build.
+        known: bool,
+        /// How long it took to find out, in microseconds.
+        micros: u64,
+    },
     /// Something to say about the user's text.
     Diagnostic(Box<Diagnostic>),
     /// A remark that belongs to no line of source.

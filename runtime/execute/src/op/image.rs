@@ -9,11 +9,12 @@ use imgc_base::event::Event;
 use imgc_graph::{ImageOp, NodeId};
 use imgc_image::manifest::{PlatformDoc, media};
 use imgc_image::merge;
-use imgc_image::{Descriptor, Index, Layer, Manifest, Tree, flatten, split};
+use imgc_image::{Descriptor, Index, Layer, Manifest, Tree, split};
 use rayon::prelude::*;
 
 use crate::error::ExecuteError;
 use crate::layers::LayerSink;
+use crate::op::certificate::certify;
 use crate::op::dropped;
 use crate::rfc3339::rfc3339;
 use crate::run::{Build, Prune};
@@ -25,7 +26,7 @@ pub fn image(build: &Build<'_>, id: NodeId, op: &ImageOp, inputs: &[Value]) -> R
     let own = own_layers(build, id, root)?;
     let base = &root.tree.layers()[..root.base];
     let layers: Vec<&Layer> = base.iter().chain(own.iter().map(|group| &group.layer)).collect();
-    certify(build, &root.tree, &layers)?;
+    let certified = certify(build, &root.tree, &layers)?;
 
     let created = rfc3339(build.options.epoch.seconds());
     let config = ImageConfig {
@@ -66,6 +67,7 @@ pub fn image(build: &Build<'_>, id: NodeId, op: &ImageOp, inputs: &[Value]) -> R
         tree: root.tree.clone(),
         members: Vec::new(),
         config: config_digest,
+        root: Some(certified),
     })))
 }
 
@@ -86,7 +88,13 @@ pub fn index(build: &Build<'_>, inputs: &[Value]) -> Result<Value, ExecuteError>
     let bytes = serde_json::to_vec(&index).map_err(|error| json("index", error))?;
     let digest = build.store.put_document(&bytes)?;
     let descriptor = Descriptor::of(media::INDEX, &bytes);
-    Ok(Value::Image(Arc::new(BuiltImage { descriptor, tree: Tree::default(), members, config: digest })))
+    Ok(Value::Image(Arc::new(BuiltImage {
+        descriptor,
+        tree: Tree::default(),
+        members,
+        config: digest,
+        root: None,
+    })))
 }
 
 fn json(what: &str, source: serde_json::Error) -> ExecuteError {
@@ -241,29 +249,6 @@ fn recall(build: &Build<'_>, text: &str) -> Result<Option<Vec<Option<Layer>>>, E
         layers.push(Some(Layer { diff_id, index }));
     }
     Ok(Some(layers))
-}
-
-/// The certificate: the root that was built, and what the emitted layers give by a second, independent reading. Paths
-/// that rules of `-O2` name are not looked at: that they went was wanted.
-fn certify(build: &Build<'_>, live: &Tree, emitted: &[&Layer]) -> Result<(), ExecuteError> {
-    let chain = imgc_base::ChainId::of_layers(emitted.iter().map(|layer| layer.diff_id));
-    let mut name = format!("certificate-1 {} {chain}", live.chain_id());
-    let garbage = |path: &[u8]| build.prune.is_garbage(path);
-    if matches!(build.prune, Prune::Garbage(_)) {
-        name = format!("{name} {}", build.prune.name());
-    }
-    if build.store.memo(&name)?.is_some() {
-        return Ok(());
-    }
-    let (wanted, got) = rayon::join(
-        || flatten::live_without(live, &garbage),
-        || flatten::certificate_without(emitted.iter().map(|layer| layer.index.as_ref()), &garbage),
-    );
-    if wanted != got {
-        return Err(ExecuteError::Certificate(format!("{wanted} is not {got}")));
-    }
-    build.store.put_memo(&name, &got.to_string())?;
-    Ok(())
 }
 
 /// A base's blob, kept byte for byte.

@@ -1,5 +1,6 @@
 //! One module per operation of the graph.
 
+mod certificate;
 mod dropped;
 pub mod exec;
 pub mod file;
