@@ -57,13 +57,20 @@ pub fn live(tree: &Tree) -> RootDigest {
 pub fn live_without(tree: &Tree, left_out: &dyn Fn(&[u8]) -> bool) -> RootDigest {
     let mut all = tree.all();
     all.retain(|found| !left_out(found.entry.path.as_bytes()));
-    let known: BTreeSet<&[u8]> = all.iter().map(|found| found.entry.path.as_bytes()).collect();
+    let known = |path: &[u8]| all.binary_search_by(|found| found.entry.path.as_bytes().cmp(path)).is_ok();
     let mut implied: BTreeSet<&[u8]> = BTreeSet::new();
-    for path in &known {
+    let mut looked_above: &[u8] = b"";
+    for found in &all {
+        let path = found.entry.path.as_bytes();
+        let above = found.entry.path.dir_bytes();
+        if above == looked_above {
+            continue;
+        }
+        looked_above = above;
         let slashes = path.iter().enumerate().rev().filter(|&(_, &byte)| byte == b'/');
         // From the innermost directory up: once one is known, so are those above it.
         for (at, _) in slashes {
-            if known.contains(&path[..at]) || !implied.insert(&path[..at]) {
+            if known(&path[..at]) || !implied.insert(&path[..at]) {
                 break;
             }
         }
@@ -205,10 +212,15 @@ impl<L> Record<'_, L> {
 /// Hashes records in path order.
 fn digest<L: Ord + Copy>(mut records: Vec<Record<'_, L>>) -> RootDigest {
     records.sort_by(|a, b| a.path.cmp(&b.path));
-    // The names of one file, by the first of them that is visible.
+    // Files that have links at all; then the names of each, by the first of them that is visible.
+    let is_link = |record: &&Record<'_, L>| matches!(record.kind, Some(Kind::Hardlink { .. }));
+    let linked: BTreeSet<(L, &ImagePath)> =
+        records.iter().filter(is_link).filter_map(|record| Some(record.file?.2)).collect();
     let mut first: BTreeMap<(L, &ImagePath), (usize, u32)> = BTreeMap::new();
     for (at, record) in records.iter().enumerate() {
-        if let Some((_, _, file)) = record.file {
+        if let Some((_, _, file)) = record.file
+            && linked.contains(&file)
+        {
             first.entry(file).or_insert((at, 0)).1 += 1;
         }
     }
@@ -217,7 +229,7 @@ fn digest<L: Ord + Copy>(mut records: Vec<Record<'_, L>>) -> RootDigest {
     for record in &records {
         let shared = record
             .file
-            .and_then(|(_, _, file)| first.get(&file))
+            .and_then(|(_, _, file)| if first.is_empty() { None } else { first.get(&file) })
             .filter(|(_, names)| *names > 1)
             .map_or(&[][..], |(at, _)| &records[*at].path);
         encode(&mut line, record, shared);
