@@ -6,11 +6,13 @@
 
 mod architecture;
 mod bad_input;
+mod caches;
 mod differential;
 mod first_light;
 mod images;
 mod look;
 mod same_bits;
+mod secrets;
 mod server;
 
 use imgc_testkit::Place;
