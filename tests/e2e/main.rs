@@ -7,6 +7,7 @@
 mod architecture;
 mod bad_input;
 mod caches;
+mod contexts;
 mod differential;
 mod first_light;
 mod images;

@@ -119,7 +119,7 @@ pub fn parse(text: &str) -> Result<Option<GitUrl>, GitUrlError> {
     let (reference, subdir) = fragment.split_once(':').unwrap_or((&fragment, ""));
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut url = GitUrl {
-        remote: parts.remote.to_owned(),
+        remote: if parts.like_a_path { format!("https://{}", parts.remote) } else { parts.remote.to_owned() },
         scheme: parts.scheme,
         host: parts.host.to_owned(),
         path: parts.path.to_owned(),
@@ -302,8 +302,8 @@ mod tests {
             ("HTTPS://example.com/a.git", "HTTPS://example.com/a.git|||a"),
             ("git://example.com/foo", "git://example.com/foo|||foo"),
             ("ssh://git@example.com:22/a/b.git#v1:sub", "ssh://git@example.com:22/a/b.git|v1|sub|b"),
-            ("github.com/owner/repo#main", "github.com/owner/repo|main||repo"),
-            ("github.com/owner/repo?tag=v1.0.0", "github.com/owner/repo|refs/tags/v1.0.0||repo"),
+            ("github.com/owner/repo#main", "https://github.com/owner/repo|main||repo"),
+            ("github.com/owner/repo?tag=v1.0.0", "https://github.com/owner/repo|refs/tags/v1.0.0||repo"),
             ("example.com/owner/repo.git", "no"),
             ("https://user:secret@example.com/a.git", "https://user:secret@example.com/a.git|||a"),
             ("git@example.com:owner/repo", "git@example.com:owner/repo|||repo"),

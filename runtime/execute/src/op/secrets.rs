@@ -17,8 +17,6 @@ use crate::error::ExecuteError;
 use crate::options::Secret;
 use crate::run::Build;
 
-/// Largest secret, in bytes (`BuildKit`'s limit).
-const SECRET_BYTES: u64 = 500 << 10;
 /// Shorter lines of a secret are not hidden: they would blank out ordinary text.
 const HIDDEN_BYTES: usize = 4;
 /// Shorter secrets are not looked for in files: they would be found by chance.
@@ -164,25 +162,14 @@ fn holds(mut file: std::fs::File, texts: &[Vec<u8>]) -> std::io::Result<bool> {
 }
 
 fn value(id: &str, secret: &Secret) -> Result<Vec<u8>, ExecuteError> {
-    let bytes = match secret {
-        Secret::Value(bytes) => bytes.0.clone(),
-        Secret::File(path) => {
-            let file = fs_err::File::open(path).map_err(ExecuteError::io(format!("read secret `{id}`")))?;
-            let mut bytes = Vec::new();
-            file.take(SECRET_BYTES + 1)
-                .read_to_end(&mut bytes)
-                .map_err(ExecuteError::io(format!("read secret `{id}`")))?;
-            bytes
-        }
-    };
-    if bytes.len() as u64 > SECRET_BYTES {
-        return Err(ExecuteError::Missing {
-            message: format!("secret `{id}` is larger than {} KiB", SECRET_BYTES >> 10),
+    secret.read().map_err(|error| match error.kind() {
+        std::io::ErrorKind::FileTooLarge => ExecuteError::Missing {
+            message: format!("secret `{id}` cannot be used: {error}"),
             help: "give large files as a named context: `--build-context NAME=DIR` and `--mount=type=bind,from=NAME`"
                 .to_owned(),
-        });
-    }
-    Ok(bytes)
+        },
+        _ => ExecuteError::io(format!("read secret `{id}`"))(error),
+    })
 }
 
 #[cfg(test)]
