@@ -10,6 +10,8 @@ use imgc_testkit::{Place, leak, peer};
 
 use crate::place;
 
+/// What a server wants to see; nothing else holds it.
+const TOKEN: &str = "T0ken-for-one-server-8dK2m";
 /// Shows what of a context arrived.
 const LIST: &str = "FROM busybox\nCOPY . /ctx/\n";
 
@@ -266,7 +268,7 @@ fn named_contexts_of_every_kind() {
     place.write("side/a", "side");
     place.write("side/skipped", "x");
     place.write("side/.dockerignore", "skipped\n");
-    place.build(
+    let digest = place.build(
         "FROM busybox\nRUN echo image > /a\nENV FROM_IMAGE=1\n",
         &["-t", "one", "-o", "type=oci,dest=one"],
     );
@@ -275,6 +277,8 @@ fn named_contexts_of_every_kind() {
         ("docker-image://one".to_owned(), "image\n"),
         ("oci-layout://one".to_owned(), "image\n"),
         ("oci-layout://one:latest".to_owned(), "image\n"),
+        (format!("oci-layout://one@{digest}"), "image\n"),
+        (format!("oci-layout://one:latest@{digest}"), "image\n"),
         (format!("{}/src.tar", web.url), "content of a\n"),
     ];
     if repositories.is_some() {
@@ -338,7 +342,6 @@ fn named_contexts_of_every_kind() {
 #[test]
 fn servers_are_shown_their_secrets_alone() {
     let test = "servers_are_shown_their_secrets_alone";
-    const TOKEN: &str = "T0ken-for-one-server-8dK2m";
     let Some(place) = ready(test) else { return };
     let elsewhere = Web::new(&[("/file", Answer::Body(b"elsewhere".to_vec()))], None);
     let bearer = format!("authorization: Bearer {TOKEN}");
@@ -375,7 +378,6 @@ fn servers_are_shown_their_secrets_alone() {
 #[test]
 fn repositories_are_shown_their_tokens_alone() {
     let test = "repositories_are_shown_their_tokens_alone";
-    const TOKEN: &str = "g1t-T0ken-Kx82mQpL";
     let Some(place) = ready(test) else { return };
     let Some(_) = repositories(test, &place) else { return };
     // The submodule's repository is elsewhere, and public.

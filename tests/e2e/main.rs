@@ -6,6 +6,7 @@
 
 mod architecture;
 mod bad_input;
+mod build_options;
 mod caches;
 mod contexts;
 mod differential;

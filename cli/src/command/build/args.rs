@@ -57,7 +57,7 @@ pub struct Args {
     /// Ask registries even for base images that are in the store
     #[arg(long)]
     pub pull: bool,
-    /// A named context: a directory, `docker-image://NAME`, `oci-layout://DIR`
+    /// A named context: a directory, `docker-image://NAME`, `oci-layout://DIR[:TAG]`, a git or http address
     #[arg(long = "build-context", value_name = "NAME=PATH")]
     pub build_contexts: Vec<String>,
     /// A secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=NAME]
@@ -114,6 +114,12 @@ pub struct Args {
     /// Write what was built to FILE, as JSON
     #[arg(long = "metadata-file", value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
+    /// Do not build but say: check, outline (what the target takes), targets; with `,format=json` as JSON
+    #[arg(long, value_name = "METHOD[,format=json]")]
+    pub call: Option<String>,
+    /// The same as `--call=check`
+    #[arg(long, conflicts_with = "call")]
+    pub check: bool,
     #[command(flatten)]
     pub refused: Refused,
 }
@@ -136,10 +142,12 @@ pub struct Refused {
     provenance: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sbom: Option<String>,
+    #[arg(long, short = 'D', hide = true)]
+    debug: bool,
     #[arg(long, hide = true)]
-    call: Option<String>,
-    #[arg(long, hide = true)]
-    check: bool,
+    policy: Vec<String>,
+    #[arg(long = "disable-content-trust", hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_content_trust: Option<String>,
     #[arg(long, hide = true)]
     rm: Option<bool>,
     #[arg(long = "force-rm", hide = true)]
@@ -186,12 +194,17 @@ impl Refused {
             (!self.attest.is_empty(), "--attest", attest),
             (self.provenance.as_deref().is_some_and(|value| value != "false"), "--provenance", attest),
             (self.sbom.as_deref().is_some_and(|value| value != "false"), "--sbom", attest),
+            (self.debug, "--debug", "all output of the steps is shown by `--progress plain`"),
             (
-                self.call.as_deref().is_some_and(|value| value != "build"),
-                "--call",
-                "use `imgc check` or `imgc plan`",
+                !self.policy.is_empty(),
+                "--policy",
+                "there are no policies of builds; look at the file with `imgc check`",
             ),
-            (self.check, "--check", "use `imgc check`"),
+            (
+                self.disable_content_trust.is_some(),
+                "--disable-content-trust",
+                "content trust (Notary v1) is retired; leave the option out",
+            ),
             (self.rm.is_some(), "--rm", "no containers are left behind; leave the option out"),
             (self.force_rm, "--force-rm", "no containers are left behind; leave the option out"),
             (self.memory.is_some(), "--memory", limits),

@@ -1,6 +1,7 @@
 //! `imgc build`: text to graph to image.
 
 pub mod args;
+pub mod call;
 pub mod context;
 mod finish;
 pub mod options;
@@ -28,6 +29,9 @@ use crate::session::Session;
 /// Builds.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let started = Instant::now();
+    if let Some((method, json)) = call::parse(args)? {
+        return call::run(session, args, method, json);
+    }
     prove::check(args)?;
     let outputs = args.outputs.iter().map(|text| outputs::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let tags = args.tags.iter().map(|tag| tag_reference(tag)).collect::<Result<Vec<Reference>, _>>()?;

@@ -77,7 +77,7 @@ impl Header {
     }
 
     /// git's setting that sends it to one server.
-    pub(super) fn git_key(&self, remote: &str) -> String {
+    pub(super) fn git_key(remote: &str) -> String {
         match Server::of(remote) {
             Some(server) => format!("http.{}://{}/.extraHeader", server.scheme, server.authority),
             // Asked for http remotes only.
@@ -92,7 +92,7 @@ impl Header {
 }
 
 /// The secrets of a build, as far as they are for servers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Accounts<'a>(&'a BTreeMap<String, Secret>);
 
 impl<'a> Accounts<'a> {

@@ -86,7 +86,7 @@ impl Runner<'_> {
             // By the environment, since everyone may read the arguments of a process. No redirect is followed: git
             // would take the header along.
             let pairs = [
-                (header.git_key(self.remote), header.line()),
+                (Header::git_key(self.remote), header.line()),
                 ("http.followRedirects".to_owned(), "false".to_owned()),
             ];
             command.env("GIT_CONFIG_COUNT", pairs.len().to_string());

@@ -17,6 +17,7 @@ use imgc_store::StepRecord;
 use super::mounts;
 use super::secrets::Secrets;
 use crate::error::{ExecuteError, StepFailure};
+use crate::foreign;
 use crate::hint;
 use crate::layers::LayerSink;
 use crate::look::record::Outcome;
@@ -132,6 +133,7 @@ fn execute(
     time: i64,
 ) -> Result<Option<Layer>, ExecuteError> {
     let origin = &build.graph.node(id).origin;
+    foreign::check(exec, &root.tree, build.store)?;
     let mut lower = Vec::with_capacity(root.tree.layers().len());
     for layer in root.tree.layers() {
         lower.push(build.store.ensure_tree(&layer.diff_id)?);

@@ -211,7 +211,7 @@ fn submodules_and_theirs() {
     let with = checkout(&place, &wanted(&remote, "")).unwrap();
     assert_eq!(content(&with, "deep/in ner/inner"), "inner");
     assert_eq!(content(&with, "deep/in ner/lib/origin/a"), "2");
-    assert!(names(&with).iter().all(|name| !name.ends_with(".git")), "{:?}", names(&with));
+    assert!(names(&with).iter().all(|name| !name.ends_with("/.git")), "{:?}", names(&with));
     let below = checkout(&place, &Git { subdir: "deep/in ner/lib", ..wanted(&remote, "") }).unwrap();
     assert_eq!(content(&below, "origin/sub/run"), "#!");
     let without = checkout(&place, &Git { submodules: false, ..wanted(&remote, "") }).unwrap();
