@@ -12,6 +12,7 @@ mod contexts;
 mod differential;
 mod first_light;
 mod images;
+mod language;
 mod look;
 mod same_bits;
 mod secrets;
