@@ -1,5 +1,6 @@
 //! The edge cases of the language: what only the whole program shows, and that every one of the list has its test.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use imgc_testkit::Place;
@@ -59,7 +60,6 @@ fn the_time_of_a_context_file_runs_nothing_again() {
     fs_err::remove_file(&file).unwrap();
     place.write("ctx/dir/file", "x");
     assert_eq!(place.build(dockerfile, &[]), first);
-    use std::os::unix::fs::PermissionsExt as _;
     fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_ne!(place.build(dockerfile, &[]), first);
 }

@@ -11,6 +11,7 @@ mod caches;
 mod contexts;
 mod differential;
 mod first_light;
+mod fuzz;
 mod images;
 mod language;
 mod look;

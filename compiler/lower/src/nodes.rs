@@ -108,7 +108,7 @@ impl Nodes {
         }
         let source = Source::Git {
             remote: url.remote.clone(),
-            reference: url.reference.clone().unwrap_or_default(),
+            reference: url.wanted().unwrap_or_default().to_owned(),
             subdir: url.subdir.clone().unwrap_or_default(),
             keep_git_dir,
             submodules: url.submodules.unwrap_or(true),

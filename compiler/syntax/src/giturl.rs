@@ -71,6 +71,12 @@ impl GitUrl {
         last.strip_suffix(".git").unwrap_or(last)
     }
 
+    /// What the server is asked for: the reference, or the commit itself if the address wants that (`fetch-by-commit`).
+    pub fn wanted(&self) -> Option<&str> {
+        let commit = self.checksum.as_deref().filter(|_| self.fetch_by_commit == Some(true));
+        commit.or(self.reference.as_deref())
+    }
+
     /// Whether anyone on the way can read and change what is fetched.
     pub const fn unencrypted(&self) -> bool {
         matches!(self.scheme, Scheme::Http | Scheme::Git)
@@ -355,6 +361,13 @@ mod tests {
         let url = url.unwrap().unwrap();
         assert_eq!((url.submodules, url.keep_git_dir), (Some(true), Some(false)));
         assert_eq!((url.mtime, url.fetch_by_commit), (Some(Mtime::Commit), Some(true)));
+        let wanted = |query: &str| {
+            let url = parse(&format!("{base}{query}")).unwrap().unwrap();
+            url.wanted().map(str::to_owned)
+        };
+        assert_eq!(wanted("?ref=main&checksum=abc1234").as_deref(), Some("main"));
+        assert_eq!(wanted("?ref=main&checksum=abc1234&fetch-by-commit").as_deref(), Some("abc1234"));
+        assert_eq!(wanted(""), None);
     }
 
     #[test]

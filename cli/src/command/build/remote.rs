@@ -45,7 +45,7 @@ pub fn fetch(session: &Session, store: &Store, context: &str, with: &With) -> Re
         online(session, context)?;
         let wanted = fetch::Git {
             remote: &git.remote,
-            reference: git.reference.as_deref().unwrap_or_default(),
+            reference: git.wanted().unwrap_or_default(),
             subdir: git.subdir.as_deref().unwrap_or_default(),
             keep_git_dir: git.keep_git_dir.unwrap_or(with.keep_git_dir),
             submodules: git.submodules.unwrap_or(true),
