@@ -24,8 +24,7 @@ fn what_has_no_meaning_here_is_refused() {
         "--provenance=mode=max",
         "--sbom",
         "--sbom=true",
-        "--rm=true",
-        "--force-rm",
+        "--rm=false",
         "--memory=1g",
         "--memory-swap=1g",
         "--cpu-shares=1",
@@ -39,13 +38,25 @@ fn what_has_no_meaning_here_is_refused() {
         "--policy=x",
         "--disable-content-trust",
     ] {
-        let name = option.split('=').next().unwrap();
+        let name = if option == "--rm=false" { option } else { option.split('=').next().unwrap() };
         let done = place.imgc(&["build", option, "ctx"]).fails_with(2);
         let done = done.says(&format!("`{name}` is not supported"));
         assert!(done.stderr.contains("help"), "{option}: {}", done.stderr);
     }
     // What asks for nothing is fine.
     place.imgc(&["build", "--provenance=false", "--sbom=false", "--call=build", "--load", "ctx"]).ok();
+    place
+        .imgc(&[
+            "build",
+            "--rm",
+            "--force-rm",
+            "--load=true",
+            "--push=false",
+            "--pull=0",
+            "--squash=false",
+            "ctx",
+        ])
+        .ok();
     for (option, says) in [
         ("--allow=device", "--allow device"),
         ("--network=container:x", "--network container:x"),
@@ -132,6 +143,11 @@ fn results_that_must_not_be_used() {
     assert!(fourth.0 != third.0 && fourth.1 == third.1);
     let fifth = build(&["--no-cache"]);
     assert!(fifth.0 != fourth.0 && fifth.1 != fourth.1);
+    // docker's form.
+    assert_eq!(build(&["--no-cache=false"]), fifth);
+    let sixth = build(&["--no-cache=true"]);
+    assert!(sixth.0 != fifth.0 && sixth.1 != fifth.1);
+    place.imgc(&["build", "--no-cache=oen", "ctx"]).ok().says("`oen` of `--no-cache`");
 }
 
 const OFFERS: &str = "# VERSION of all\nARG VERSION=1\n# build makes it\nFROM busybox AS build\nARG VERSION\n\

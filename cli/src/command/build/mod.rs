@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use imgc_base::event::EventSink;
 use imgc_base::reference::Reference;
-use imgc_execute::{Build, ExecuteError};
+use imgc_execute::{Build, ExecuteError, NoCache};
 
 pub use args::Args;
 use outputs::Output;
@@ -55,6 +55,12 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         counted.emit(imgc_base::event::Event::Diagnostic(Box::new(warning.clone())));
     }
 
+    if let NoCache::Only(names) = &request.asked.build.no_cache {
+        for name in prepared.unknown_steps(names) {
+            let text = format!("`{name}` of `--no-cache` is no stage and no step of this build");
+            counted.emit(imgc_base::event::Event::Note(text));
+        }
+    }
     let build = Build::new(
         &prepared.optimised.graph,
         &prepared.optimised.plans,

@@ -197,10 +197,12 @@ fn compression(text: &str) -> Result<Compression, Failure> {
 }
 
 fn no_cache(args: &Args) -> NoCache {
-    if args.no_cache.iter().any(|step| step == "*") {
+    // docker's `--no-cache=true`; a stage of that name is meant by `--no-cache-filter`.
+    if args.no_cache.iter().any(|step| step == "*" || step == "true") {
         return NoCache::All;
     }
-    let named: BTreeSet<String> = args.no_cache.iter().chain(&args.no_cache_filter).cloned().collect();
+    let steps = args.no_cache.iter().filter(|step| *step != "false");
+    let named: BTreeSet<String> = steps.chain(&args.no_cache_filter).cloned().collect();
     if named.is_empty() { NoCache::Never } else { NoCache::Only(named) }
 }
 

@@ -126,6 +126,18 @@ impl Prepared {
     }
 }
 
+impl Prepared {
+    /// Those of some names that name no step and no stage with steps.
+    pub fn unknown_steps<'n>(&self, names: &'n std::collections::BTreeSet<String>) -> Vec<&'n str> {
+        let only = |name: &String| imgc_execute::NoCache::Only([name.clone()].into());
+        let known = |name: &String| {
+            let only = only(name);
+            self.plain.nodes().any(|id| only.covers(&self.plain.node(id).origin.step))
+        };
+        names.iter().filter(|name| !known(name)).map(String::as_str).collect()
+    }
+}
+
 fn from_dockerfile(
     request: &Request,
     bases: &Bases<'_>,
