@@ -126,6 +126,9 @@ impl Failure {
         match error {
             ExecuteError::Fact(fact) => Self::from(fact.clone()),
             ExecuteError::Missing { message, help } => Self::new(code::POLICY, message).help(help),
+            ExecuteError::Foreign { arch, .. } => {
+                Self::chain(code::MACHINE, error).help(imgc_execute::foreign::help(arch))
+            }
             ExecuteError::Cancelled(_) => Self::new(code::INTERRUPTED, "interrupted"),
             ExecuteError::Sandbox(sandbox) => {
                 let code = if sandbox.is_machine() { code::MACHINE } else { code::FAILED };

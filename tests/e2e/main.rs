@@ -6,12 +6,18 @@
 
 mod architecture;
 mod bad_input;
+mod build_options;
+mod caches;
 mod careless;
+mod contexts;
 mod differential;
 mod first_light;
+mod fuzz;
 mod images;
+mod language;
 mod look;
 mod same_bits;
+mod secrets;
 mod server;
 
 use imgc_testkit::Place;

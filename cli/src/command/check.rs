@@ -85,7 +85,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         Format::Text => {
             drop(out);
             text(&findings, &sources)?;
-            return Ok(exit_code(args, &findings));
+            return Ok(exit_code(args.deny, &findings));
         }
         Format::Json => {
             let findings: Vec<_> =
@@ -95,15 +95,26 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         Format::Sarif => writeln!(out, "{}", sarif(&findings, &sources))?,
         Format::Github => github(&mut out, &findings, &sources)?,
     }
-    Ok(exit_code(args, &findings))
+    Ok(exit_code(args.deny, &findings))
+}
+
+/// Writes findings as text or JSON; gives the exit code of a check that denies warnings.
+pub fn report(findings: &[Diagnostic], sources: &SourceMap, json: bool) -> Result<u8, Failure> {
+    if json {
+        let shown: Vec<_> = findings.iter().map(|found| diagnostic::to_json(found, sources)).collect();
+        writeln!(std::io::stdout().lock(), "{}", json!({"v": 1, "findings": shown}))?;
+    } else {
+        text(findings, sources)?;
+    }
+    Ok(exit_code(Deny::Warning, findings))
 }
 
 /// What does not parse is an error of the file, whatever is denied.
-fn exit_code(args: &Args, findings: &[Diagnostic]) -> u8 {
+fn exit_code(deny: Deny, findings: &[Diagnostic]) -> u8 {
     if findings.iter().any(|found| found.severity == Severity::Error && !is_rule(found)) {
         return code::SPEC;
     }
-    let denied = findings.iter().any(|found| match args.deny {
+    let denied = findings.iter().any(|found| match deny {
         Deny::Warning => true,
         Deny::Error => found.severity == Severity::Error,
         Deny::Never => false,

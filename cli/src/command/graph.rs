@@ -47,6 +47,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let format = format.unwrap_or(if session.global.json { "json" } else { "text" });
     let store = session.store()?;
     let client = session.client()?;
+    build::call::refuse(&args.build)?;
     let request = Request::read(session, &store, &args.build)?;
     let bases = request.bases(session, &store, client.as_ref(), &Silent, args.build.pull);
     let prepared = Prepared::new(&args.build, &request, &bases)?;

@@ -26,6 +26,7 @@ pub struct Args {
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let client = session.client()?;
+    build::call::refuse(&args.build)?;
     let request = Request::read(session, &store, &args.build)?;
     let bases = request.bases(session, &store, client.as_ref(), &Silent, args.build.pull);
     let prepared = Prepared::new(&args.build, &request, &bases)?;

@@ -52,6 +52,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         }
     }
     let client = session.client()?;
+    build::call::refuse(&args.build)?;
     let request = Request::read(session, &store, &args.build)?;
     let bases = request.bases(session, &store, client.as_ref(), &Silent, false);
     let prepared = Prepared::new(&args.build, &request, &bases)?;

@@ -53,12 +53,13 @@ fn source() -> impl Strategy<Value = Source> {
             checksum,
             filename
         }),
-        (text(), text(), text(), any::<bool>(), of(text())).prop_map(
-            |(remote, reference, subdir, keep_git_dir, checksum)| Source::Git {
+        (text(), text(), text(), any::<[bool; 2]>(), of(text())).prop_map(
+            |(remote, reference, subdir, [keep_git_dir, submodules], checksum)| Source::Git {
                 remote,
                 reference,
                 subdir,
                 keep_git_dir,
+                submodules,
                 checksum
             }
         ),

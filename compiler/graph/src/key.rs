@@ -88,11 +88,12 @@ fn source_components(source: &Source, key: &mut KeyBuilder) {
             encode::optional(key, "checksum", checksum.map(|digest| digest.to_string()).as_deref());
             encode::optional(key, "file name", filename.as_deref());
         }
-        Source::Git { remote, reference, subdir, keep_git_dir, checksum } => {
+        Source::Git { remote, reference, subdir, keep_git_dir, submodules, checksum } => {
             key.text("remote", remote);
             key.text("reference", reference);
             key.text("subdirectory", subdir);
             key.text("keep .git", encode::yes(*keep_git_dir));
+            key.text("submodules", encode::yes(*submodules));
             encode::optional(key, "checksum", checksum.as_deref());
         }
     }

@@ -97,6 +97,8 @@ pub enum Source {
         subdir: String,
         /// Keep `.git`.
         keep_git_dir: bool,
+        /// Fetch submodules too.
+        submodules: bool,
         /// Prefix of the commit that it must be.
         checksum: Option<String>,
     },

@@ -11,7 +11,7 @@ use imgc_syntax::expand::Lexer;
 
 use crate::code::{BOUND, Diagnostics};
 use crate::env::{Env, Ordered};
-use crate::nodes::{self, Input, Nodes};
+use crate::nodes::{Input, Nodes};
 use crate::options::Options;
 use crate::plan::{Planned, image_error};
 use crate::stages::{Context, Contexts, Named, Stages};
@@ -197,9 +197,16 @@ impl<'a> Builder<'_, 'a> {
                     let keep = url.keep_git_dir.unwrap_or(false);
                     Some(self.nodes.git(&url, keep, url.checksum.as_deref(), span)?)
                 }
-                Context::Http(_) => {
-                    return Err(nodes::misplaced(&context, "a file of a web server", span)
-                        .help("use ADD with its address, or FROM with the context's name"));
+                Context::Http(url) => {
+                    // As after FROM: the content of an archive, else the file itself.
+                    let (input, name) = self.nodes.http(&url, None, span)?;
+                    let path = name.unwrap_or_else(|| UNNAMED.to_owned());
+                    let origin = Origin {
+                        step: format!("context {context}"),
+                        title: format!("context {context}"),
+                        span: Some(span),
+                    };
+                    owned(self.nodes.as_root(input, &path, Unpack::Archives, origin))
                 }
             },
         })

@@ -14,6 +14,7 @@
 //! | `step` | one module per kind of instruction |
 //! | `nodes` | sources, each once |
 //! | `image` | images and the index at the top |
+//! | [`outline`] | what can be given to a target, and which targets there are |
 //! | [`checks`] | the build checks, one file per rule |
 //!
 //! What instructions mean is normative in `spec/lowering.md`.
@@ -27,6 +28,7 @@ mod gofmt;
 mod image;
 mod nodes;
 pub mod options;
+pub mod outline;
 mod plan;
 mod stages;
 mod state;

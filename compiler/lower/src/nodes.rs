@@ -11,7 +11,7 @@ use imgc_graph::{
 };
 use imgc_syntax::giturl::GitUrl;
 
-use crate::code::{self, CONTEXT, SOURCE, UNSUPPORTED};
+use crate::code::{self, SOURCE};
 
 /// The graph while it grows.
 #[derive(Debug)]
@@ -102,22 +102,16 @@ impl Nodes {
         checksum: Option<&str>,
         span: Span,
     ) -> Result<Input, Diagnostic> {
-        if url.submodules == Some(false) {
-            return Err(Diagnostic::error(
-                UNSUPPORTED,
-                "`submodules=false` is not supported for git sources",
-            )
-            .at(span, "asks for it"));
-        }
         // The user of ssh is part of the address; that of http is a password's neighbour.
         if url.remote.starts_with("http") && has_user(&url.remote) {
             return Err(password(span));
         }
         let source = Source::Git {
             remote: url.remote.clone(),
-            reference: url.reference.clone().unwrap_or_default(),
+            reference: url.wanted().unwrap_or_default().to_owned(),
             subdir: url.subdir.clone().unwrap_or_default(),
             keep_git_dir,
+            submodules: url.submodules.unwrap_or(true),
             checksum: checksum.map(str::to_owned),
         };
         let platform = self.neutral.clone();
@@ -202,11 +196,6 @@ fn password(span: Span) -> Diagnostic {
     Diagnostic::error(SOURCE, "an address with a user or password")
         .at(span, "would stand in records and messages")
         .help("take it out, and give it as a secret or in the tool's own configuration")
-}
-
-/// Says that a context cannot be used in a place.
-pub(crate) fn misplaced(name: &str, what: &str, span: Span) -> Diagnostic {
-    Diagnostic::error(CONTEXT, format!("context `{name}` is {what}")).at(span, "used here")
 }
 
 #[cfg(test)]

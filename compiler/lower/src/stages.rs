@@ -278,7 +278,9 @@ impl Contexts<'_> {
             .help("build that target first and give its image: `docker-image://NAME`"));
         }
         match giturl::parse(value) {
-            Ok(Some(url)) if !url.like_a_path => return Ok(Context::Git(Box::new(url))),
+            Ok(Some(url)) if !url.like_a_path || !self.world.has_context(name) => {
+                return Ok(Context::Git(Box::new(url)));
+            }
             Ok(_) => {}
             Err(error) => {
                 return Err(

@@ -71,6 +71,12 @@ impl GitUrl {
         last.strip_suffix(".git").unwrap_or(last)
     }
 
+    /// What the server is asked for: the reference, or the commit itself if the address wants that (`fetch-by-commit`).
+    pub fn wanted(&self) -> Option<&str> {
+        let commit = self.checksum.as_deref().filter(|_| self.fetch_by_commit == Some(true));
+        commit.or(self.reference.as_deref())
+    }
+
     /// Whether anyone on the way can read and change what is fetched.
     pub const fn unencrypted(&self) -> bool {
         matches!(self.scheme, Scheme::Http | Scheme::Git)
@@ -119,7 +125,7 @@ pub fn parse(text: &str) -> Result<Option<GitUrl>, GitUrlError> {
     let (reference, subdir) = fragment.split_once(':').unwrap_or((&fragment, ""));
     let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let mut url = GitUrl {
-        remote: parts.remote.to_owned(),
+        remote: if parts.like_a_path { format!("https://{}", parts.remote) } else { parts.remote.to_owned() },
         scheme: parts.scheme,
         host: parts.host.to_owned(),
         path: parts.path.to_owned(),
@@ -302,8 +308,8 @@ mod tests {
             ("HTTPS://example.com/a.git", "HTTPS://example.com/a.git|||a"),
             ("git://example.com/foo", "git://example.com/foo|||foo"),
             ("ssh://git@example.com:22/a/b.git#v1:sub", "ssh://git@example.com:22/a/b.git|v1|sub|b"),
-            ("github.com/owner/repo#main", "github.com/owner/repo|main||repo"),
-            ("github.com/owner/repo?tag=v1.0.0", "github.com/owner/repo|refs/tags/v1.0.0||repo"),
+            ("github.com/owner/repo#main", "https://github.com/owner/repo|main||repo"),
+            ("github.com/owner/repo?tag=v1.0.0", "https://github.com/owner/repo|refs/tags/v1.0.0||repo"),
             ("example.com/owner/repo.git", "no"),
             ("https://user:secret@example.com/a.git", "https://user:secret@example.com/a.git|||a"),
             ("git@example.com:owner/repo", "git@example.com:owner/repo|||repo"),
@@ -355,6 +361,13 @@ mod tests {
         let url = url.unwrap().unwrap();
         assert_eq!((url.submodules, url.keep_git_dir), (Some(true), Some(false)));
         assert_eq!((url.mtime, url.fetch_by_commit), (Some(Mtime::Commit), Some(true)));
+        let wanted = |query: &str| {
+            let url = parse(&format!("{base}{query}")).unwrap().unwrap();
+            url.wanted().map(str::to_owned)
+        };
+        assert_eq!(wanted("?ref=main&checksum=abc1234").as_deref(), Some("main"));
+        assert_eq!(wanted("?ref=main&checksum=abc1234&fetch-by-commit").as_deref(), Some("abc1234"));
+        assert_eq!(wanted(""), None);
     }
 
     #[test]

@@ -62,6 +62,16 @@ pub enum ExecuteError {
         /// What to do.
         help: String,
     },
+    /// A program for a processor that this machine neither is nor emulates.
+    #[error("`{program}` is made for {arch}; this machine is {host} and has no emulator for it")]
+    Foreign {
+        /// Which program.
+        program: String,
+        /// What it is made for.
+        arch: String,
+        /// What this machine is.
+        host: String,
+    },
     /// A call to the system failed.
     #[error("failed to {action}")]
     Io {

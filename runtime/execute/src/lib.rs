@@ -20,6 +20,7 @@
 //! | [`fetch`] | files and repositories from elsewhere: http, git |
 //! | [`mod@file`] | `COPY`, `ADD`, `WORKDIR`: file actions to layer entries |
 //! | [`users`] | names of users and groups in an image |
+//! | [`foreign`] | programs for another processor |
 //! | [`hint`] | what a failed command's end means |
 //! | [`options`] | what a build was asked for |
 //! | [`error`] | why a build did not end well |
@@ -31,6 +32,7 @@ pub mod context;
 pub mod error;
 pub mod fetch;
 pub mod file;
+pub mod foreign;
 pub mod hint;
 pub mod import;
 pub mod kept;

@@ -19,6 +19,8 @@ pub struct BuildOptions {
     pub jobs: usize,
     /// Which steps are run even if their result is known.
     pub no_cache: NoCache,
+    /// Ask no server for files and repositories.
+    pub offline: bool,
     /// Network of steps that ask for nothing else.
     pub network: bool,
     /// Allows `--security=insecure`.
@@ -43,6 +45,9 @@ pub struct BuildOptions {
     pub git_env: Vec<(String, String)>,
 }
 
+/// Largest secret, in bytes (`BuildKit`'s limit).
+const SECRET_BYTES: u64 = 500 << 10;
+
 /// Where a secret's value is.
 #[derive(Debug, Clone)]
 pub enum Secret {
@@ -50,6 +55,26 @@ pub enum Secret {
     File(PathBuf),
     /// Here, read from the environment by the cli.
     Value(SecretBytes),
+}
+
+impl Secret {
+    /// Its value; more than `SECRET_BYTES` is an error.
+    pub(crate) fn read(&self) -> std::io::Result<Vec<u8>> {
+        use std::io::Read as _;
+        let bytes = match self {
+            Self::Value(bytes) => bytes.0.clone(),
+            Self::File(path) => {
+                let mut bytes = Vec::new();
+                fs_err::File::open(path)?.take(SECRET_BYTES + 1).read_to_end(&mut bytes)?;
+                bytes
+            }
+        };
+        if bytes.len() as u64 > SECRET_BYTES {
+            let message = format!("it is larger than {} KiB", SECRET_BYTES >> 10);
+            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, message));
+        }
+        Ok(bytes)
+    }
 }
 
 /// A secret's value; never printed.
@@ -95,6 +120,7 @@ impl Default for BuildOptions {
             compression: Compression::Gzip,
             jobs: std::thread::available_parallelism().map_or(2, usize::from).max(2),
             no_cache: NoCache::Never,
+            offline: false,
             network: true,
             allow_insecure: false,
             hosts: Vec::new(),

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use imgc_base::event::{Event, Stream};
 
+use crate::op::secrets::Hidden;
 use crate::run::Build;
 
 /// Lines kept for the error of a failed step.
@@ -16,15 +17,16 @@ const LINE: usize = 16 << 10;
 pub(crate) struct Lines<'a> {
     build: &'a Build<'a>,
     step: &'a str,
+    hidden: Hidden,
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     tail: VecDeque<String>,
 }
 
 impl<'a> Lines<'a> {
-    /// No line yet.
-    pub(crate) fn new(build: &'a Build<'a>, step: &'a str) -> Self {
-        Self { build, step, stdout: Vec::new(), stderr: Vec::new(), tail: VecDeque::new() }
+    /// No line yet; what is hidden shows in none.
+    pub(crate) fn new(build: &'a Build<'a>, step: &'a str, hidden: Hidden) -> Self {
+        Self { build, step, hidden, stdout: Vec::new(), stderr: Vec::new(), tail: VecDeque::new() }
     }
 
     /// Takes bytes of one stream.
@@ -39,8 +41,17 @@ impl<'a> Lines<'a> {
             let cut = end.unwrap_or_else(|| bytes.len().min(room));
             buffer.extend_from_slice(&bytes[..cut]);
             bytes = &bytes[cut + usize::from(end.is_some())..];
-            if end.is_some() || buffer.len() >= LINE {
+            if end.is_some() {
                 self.line(stream);
+            } else if buffer.len() >= LINE {
+                // A secret that the cut would take apart goes with what follows, unless it alone fills a line.
+                let begun = self.hidden.begun(buffer);
+                let rest = if begun < LINE { buffer.split_off(LINE - begun) } else { Vec::new() };
+                self.line(stream);
+                match stream {
+                    Stream::Stdout => self.stdout = rest,
+                    Stream::Stderr => self.stderr = rest,
+                }
             }
         }
     }
@@ -72,7 +83,7 @@ impl<'a> Lines<'a> {
         let bytes = std::mem::take(buffer);
         let bytes = bytes.strip_suffix(b"\r").unwrap_or(&bytes);
         let shown = bytes.rsplit(|&byte| byte == b'\r').next().unwrap_or(bytes);
-        let line = String::from_utf8_lossy(shown).into_owned();
+        let line = String::from_utf8_lossy(&self.hidden.hide(shown)).into_owned();
         if self.tail.len() == TAIL {
             self.tail.pop_front();
         }

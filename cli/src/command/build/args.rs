@@ -43,10 +43,10 @@ pub struct Args {
     #[arg(short = 'o', long = "output", value_name = "OUTPUT")]
     pub outputs: Vec<String>,
     /// Push to the registry of each tag
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub push: bool,
     /// Keep in the store (what happens anyway)
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub load: bool,
     /// Run all steps, or those of the named stages or steps, even if their result is known
     #[arg(long = "no-cache", value_name = "STEP", num_args = 0..=1, require_equals = true, default_missing_value = "*")]
@@ -55,9 +55,9 @@ pub struct Args {
     #[arg(long = "no-cache-filter", value_name = "STAGE", value_delimiter = ',')]
     pub no_cache_filter: Vec<String>,
     /// Ask registries even for base images that are in the store
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub pull: bool,
-    /// A named context: a directory, `docker-image://NAME`, `oci-layout://DIR`
+    /// A named context: a directory, `docker-image://NAME`, `oci-layout://DIR[:TAG]`, a git or http address
     #[arg(long = "build-context", value_name = "NAME=PATH")]
     pub build_contexts: Vec<String>,
     /// A secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=NAME]
@@ -94,7 +94,7 @@ pub struct Args {
     #[arg(long = "keep-garbage", value_name = "RULE", value_delimiter = ',')]
     pub keep_garbage: Vec<String>,
     /// One layer above the base
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
     pub squash: bool,
     /// Assemble at -O0 too, and compare the roots and configs; with -O2, all but the paths of its rules
     #[arg(long)]
@@ -114,6 +114,12 @@ pub struct Args {
     /// Write what was built to FILE, as JSON
     #[arg(long = "metadata-file", value_name = "FILE")]
     pub metadata_file: Option<PathBuf>,
+    /// Do not build but say: check, outline (what the target takes), targets; with `,format=json` as JSON
+    #[arg(long, value_name = "METHOD[,format=json]")]
+    pub call: Option<String>,
+    /// The same as `--call=check`
+    #[arg(long, conflicts_with = "call")]
+    pub check: bool,
     #[command(flatten)]
     pub refused: Refused,
 }
@@ -136,19 +142,21 @@ pub struct Refused {
     provenance: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sbom: Option<String>,
+    #[arg(long, short = 'D', hide = true)]
+    debug: bool,
     #[arg(long, hide = true)]
-    call: Option<String>,
-    #[arg(long, hide = true)]
-    check: bool,
-    #[arg(long, hide = true)]
-    rm: Option<bool>,
-    #[arg(long = "force-rm", hide = true)]
-    force_rm: bool,
+    policy: Vec<String>,
+    #[arg(long = "disable-content-trust", hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    disable_content_trust: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    rm: Option<String>,
+    #[arg(long = "force-rm", hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    force_rm: Option<String>,
     #[arg(long, short = 'm', hide = true)]
     memory: Option<String>,
     #[arg(long = "memory-swap", hide = true)]
     memory_swap: Option<String>,
-    #[arg(long = "cpu-shares", hide = true)]
+    #[arg(long = "cpu-shares", short = 'c', hide = true)]
     cpu_shares: Option<String>,
     #[arg(long = "cpu-period", hide = true)]
     cpu_period: Option<String>,
@@ -186,14 +194,28 @@ impl Refused {
             (!self.attest.is_empty(), "--attest", attest),
             (self.provenance.as_deref().is_some_and(|value| value != "false"), "--provenance", attest),
             (self.sbom.as_deref().is_some_and(|value| value != "false"), "--sbom", attest),
+            (self.debug, "--debug", "all output of the steps is shown by `--progress plain`"),
             (
-                self.call.as_deref().is_some_and(|value| value != "build"),
-                "--call",
-                "use `imgc check` or `imgc plan`",
+                !self.policy.is_empty(),
+                "--policy",
+                "there are no policies of builds; look at the file with `imgc check`",
             ),
-            (self.check, "--check", "use `imgc check`"),
-            (self.rm.is_some(), "--rm", "no containers are left behind; leave the option out"),
-            (self.force_rm, "--force-rm", "no containers are left behind; leave the option out"),
+            (
+                self.disable_content_trust.is_some(),
+                "--disable-content-trust",
+                "content trust (Notary v1) is retired; leave the option out",
+            ),
+            // That they are removed is what happens; that they stay cannot be had.
+            (
+                self.rm.as_deref().is_some_and(|value| value != "true"),
+                "--rm=false",
+                "nothing of a step is left behind; look at a result with `imgc files` or `imgc run`",
+            ),
+            (
+                self.force_rm.as_deref().is_some_and(|value| value != "true" && value != "false"),
+                "--force-rm",
+                "nothing of a step is left behind; leave the option out",
+            ),
             (self.memory.is_some(), "--memory", limits),
             (self.memory_swap.is_some(), "--memory-swap", limits),
             (self.cpu_shares.is_some(), "--cpu-shares", limits),

@@ -9,7 +9,7 @@ use imgc_execute::context::Context;
 use imgc_image::Root;
 use imgc_store::Store;
 
-use super::remote::{self, Place};
+use super::remote::{self, Place, With};
 use crate::failure::{Failure, code};
 use crate::session::Session;
 
@@ -36,8 +36,18 @@ pub struct Input {
 }
 
 /// Finds and reads the Dockerfile and its ignore file.
-pub fn read(session: &Session, store: &Store, context: &str, file: Option<&str>) -> Result<Input, Failure> {
-    match remote::fetch(session, store, context)? {
+pub fn read(
+    session: &Session,
+    store: &Store,
+    context: &str,
+    file: Option<&str>,
+    with: &With,
+) -> Result<Input, Failure> {
+    if context == "-" && file == Some("-") {
+        return Err(Failure::usage("stdin cannot be both the context and the Dockerfile")
+            .help("give one of them as a path: `imgc build -f - .`"));
+    }
+    match remote::fetch(session, store, context, with)? {
         Place::Local => local(context, file),
         Place::Text(bytes) => {
             if let Some(file) = file {

@@ -1,6 +1,7 @@
 //! `imgc build`: text to graph to image.
 
 pub mod args;
+pub mod call;
 pub mod context;
 mod finish;
 pub mod options;
@@ -15,7 +16,7 @@ use std::time::Instant;
 
 use imgc_base::event::EventSink;
 use imgc_base::reference::Reference;
-use imgc_execute::{Build, ExecuteError};
+use imgc_execute::{Build, ExecuteError, NoCache};
 
 pub use args::Args;
 use outputs::Output;
@@ -28,6 +29,9 @@ use crate::session::Session;
 /// Builds.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let started = Instant::now();
+    if let Some((method, json)) = call::parse(args)? {
+        return call::run(session, args, method, json);
+    }
     let outputs = args.outputs.iter().map(|text| outputs::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let tags = args.tags.iter().map(|tag| tag_reference(tag)).collect::<Result<Vec<Reference>, _>>()?;
     let push = args.push || outputs.contains(&Output::Registry);
@@ -50,6 +54,12 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         counted.emit(imgc_base::event::Event::Diagnostic(Box::new(warning.clone())));
     }
 
+    if let NoCache::Only(names) = &request.asked.build.no_cache {
+        for name in prepared.unknown_steps(names) {
+            let text = format!("`{name}` of `--no-cache` is no stage and no step of this build");
+            counted.emit(imgc_base::event::Event::Note(text));
+        }
+    }
     let build = Build::new(
         &prepared.optimised.graph,
         &prepared.optimised.plans,

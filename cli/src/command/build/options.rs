@@ -4,15 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use imgc_base::{Epoch, Platform};
-use imgc_execute::context::Context;
 use imgc_execute::{BuildOptions, NamedContext, NoCache, Prune, Secret, SecretBytes};
 use imgc_image::Compression;
 use imgc_optimise::rules::Rules;
-use imgc_store::Store;
 
 use super::args::Args;
 use super::pairs;
-use super::remote::{self, Place};
 use crate::environment;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -33,16 +30,14 @@ pub struct Asked {
     pub prune: Prune,
     /// Contexts by name.
     pub contexts: Contexts,
-    /// Fetched contexts live as long as this.
-    pub _held: Vec<Context>,
 }
 
 /// Checks and translates.
-pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str) -> Result<Asked, Failure> {
+pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
     if let Some((option, instead)) = args.refused.first() {
         return Err(Failure::usage(format!("`{option}` is not supported")).help(instead));
     }
-    let (contexts, held) = named_contexts(session, store, &args.build_contexts)?;
+    let contexts = named_contexts(&args.build_contexts)?;
     let network = match args.network.as_str() {
         "default" | "on" | "bridge" | "host" => true,
         "none" | "off" => false,
@@ -89,9 +84,7 @@ pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str
             .filter_map(|text| text.split_once('='))
             .map(|(n, v)| (n.to_owned(), v.to_owned()))
             .collect(),
-        dockerfile_name: std::path::Path::new(dockerfile)
-            .file_name()
-            .map_or_else(|| "Dockerfile".to_owned(), |name| name.to_string_lossy().into_owned()),
+        ..imgc_lower::Options::default()
     };
     let optimise = imgc_optimise::Options {
         level: match args.optimise {
@@ -127,6 +120,7 @@ pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str
         compression: compression(&args.compress)?,
         jobs: args.jobs.unwrap_or_else(|| BuildOptions::default().jobs).clamp(1, 512),
         no_cache: no_cache(args),
+        offline: session.global.offline,
         network,
         allow_insecure,
         hosts: hosts(&args.hosts)?,
@@ -139,7 +133,7 @@ pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str
         records: environment::state_dir().map(|dir| dir.join("builds")),
         git_env: environment::for_git(),
     };
-    Ok(Asked { lower, optimise, build, prune, contexts, _held: held })
+    Ok(Asked { lower, optimise, build, prune, contexts })
 }
 
 fn is_proxy(name: &str) -> bool {
@@ -149,38 +143,33 @@ fn is_proxy(name: &str) -> bool {
     )
 }
 
-fn named_contexts(
-    session: &Session,
-    store: &Store,
-    texts: &[String],
-) -> Result<(Contexts, Vec<Context>), Failure> {
+/// Directories and images by name. Repositories and files of servers are sources of the graph: what no step uses is
+/// never fetched.
+fn named_contexts(texts: &[String]) -> Result<Contexts, Failure> {
     let mut contexts = Vec::new();
-    let mut held = Vec::new();
     for text in texts {
         let (name, value) = pairs::pair("--build-context", text)?;
-        let image =
-            ["docker-image://", "oci-layout://", "oci:"].iter().any(|scheme| value.starts_with(scheme));
-        let context = if image {
-            NamedContext::Image(value)
-        } else {
-            let dir = match remote::fetch(session, store, &value)? {
-                Place::Fetched(context) => {
-                    let dir = context.dir().to_path_buf();
-                    held.push(*context);
-                    dir
-                }
-                _ => PathBuf::from(&value),
-            };
-            if !dir.is_dir() {
-                return Err(Failure::usage(format!(
-                    "`--build-context {text}`: `{value}` is not a directory"
-                )));
-            }
-            NamedContext::Directory(dir)
-        };
-        contexts.push((name, context));
+        if ["docker-image://", "oci-layout://", "oci:"].iter().any(|scheme| value.starts_with(scheme)) {
+            contexts.push((name, NamedContext::Image(value)));
+            continue;
+        }
+        let dir = PathBuf::from(&value);
+        let git = imgc_syntax::giturl::parse(&value)
+            .map_err(|error| Failure::usage(format!("`--build-context {text}`: {error}")))?;
+        let elsewhere = git.is_some_and(|git| !git.like_a_path || !dir.is_dir())
+            || ["http://", "https://", "target:"].iter().any(|scheme| value.starts_with(scheme));
+        if elsewhere {
+            continue;
+        }
+        if !dir.is_dir() {
+            return Err(Failure::usage(format!("`--build-context {text}`: `{value}` is not a directory"))
+                .help(
+                    "give a directory, `docker-image://NAME`, `oci-layout://DIR`, or an http or git address",
+                ));
+        }
+        contexts.push((name, NamedContext::Directory(dir)));
     }
-    Ok((contexts, held))
+    Ok(contexts)
 }
 
 /// The epoch asked for by `--epoch`, else by the environment, else the format's.
@@ -208,10 +197,12 @@ fn compression(text: &str) -> Result<Compression, Failure> {
 }
 
 fn no_cache(args: &Args) -> NoCache {
-    if args.no_cache.iter().any(|step| step == "*") {
+    // docker's `--no-cache=true`; a stage of that name is meant by `--no-cache-filter`.
+    if args.no_cache.iter().any(|step| step == "*" || step == "true") {
         return NoCache::All;
     }
-    let named: BTreeSet<String> = args.no_cache.iter().chain(&args.no_cache_filter).cloned().collect();
+    let steps = args.no_cache.iter().filter(|step| *step != "false");
+    let named: BTreeSet<String> = steps.chain(&args.no_cache_filter).cloned().collect();
     if named.is_empty() { NoCache::Never } else { NoCache::Only(named) }
 }
 

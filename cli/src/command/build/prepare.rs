@@ -1,5 +1,7 @@
 //! Everything before the first step runs: read, parse, lower, optimise.
 
+use std::path::Path;
+
 use imgc_base::diagnostic::{Diagnostic, Severity};
 use imgc_base::event::EventSink;
 use imgc_base::span::SourceMap;
@@ -12,6 +14,7 @@ use imgc_store::Store;
 use super::args::Args;
 use super::context::{self, Input};
 use super::options::{self, Asked};
+use super::remote::With;
 use crate::failure::{Failure, code};
 use crate::session::Session;
 
@@ -31,11 +34,22 @@ pub struct Request {
 impl Request {
     /// Reads the Dockerfile, the ignore files and the options.
     pub fn read(session: &Session, store: &Store, args: &Args) -> Result<Self, Failure> {
+        // Wrong usage is said before anything is fetched.
+        let mut asked = options::translate(session, args)?;
+        let with = With {
+            secrets: asked.build.secrets.clone(),
+            keep_git_dir: matches!(
+                asked.lower.build_arg("BUILDKIT_CONTEXT_KEEP_GIT_DIR"),
+                Some("1" | "true" | "TRUE" | "True" | "t" | "T")
+            ),
+        };
         let input = match &args.graph {
             Some(path) => graph_input(args, path)?,
-            None => context::read(session, store, &args.context, args.file.as_deref())?,
+            None => context::read(session, store, &args.context, args.file.as_deref(), &with)?,
         };
-        let mut asked = options::translate(session, store, args, &input.name)?;
+        asked.lower.dockerfile_name = Path::new(&input.name)
+            .file_name()
+            .map_or_else(|| "Dockerfile".to_owned(), |name| name.to_string_lossy().into_owned());
         let mut ignores = vec![(String::new(), input.ignore.clone())];
         if let Some(dir) = &input.context {
             asked.build.contexts.insert(String::new(), dir.clone());
@@ -73,7 +87,7 @@ impl Request {
 }
 
 /// A graph file stands in for the Dockerfile; the context is still a directory.
-fn graph_input(args: &Args, path: &std::path::Path) -> Result<Input, Failure> {
+fn graph_input(args: &Args, path: &Path) -> Result<Input, Failure> {
     let file = fs_err::File::open(path).map_err(|error| Failure::usage(error.to_string()))?;
     let text = context::read_limited(&path.display().to_string(), file, GRAPH_BYTES)?;
     let dir = std::path::PathBuf::from(&args.context);
@@ -109,6 +123,18 @@ impl Prepared {
         }
         let optimised = imgc_optimise::optimise(&plain, &request.asked.optimise);
         Ok(Self { sources, plain, optimised, warnings })
+    }
+}
+
+impl Prepared {
+    /// Those of some names that name no step and no stage with steps.
+    pub fn unknown_steps<'n>(&self, names: &'n std::collections::BTreeSet<String>) -> Vec<&'n str> {
+        let only = |name: &String| imgc_execute::NoCache::Only([name.clone()].into());
+        let known = |name: &String| {
+            let only = only(name);
+            self.plain.nodes().any(|id| only.covers(&self.plain.node(id).origin.step))
+        };
+        names.iter().filter(|name| !known(name)).map(String::as_str).collect()
     }
 }
 

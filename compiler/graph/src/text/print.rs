@@ -147,11 +147,12 @@ impl Printer {
                     self.entry("filename", &text(filename));
                 }
             }
-            Source::Git { remote, reference, subdir, keep_git_dir, checksum } => {
+            Source::Git { remote, reference, subdir, keep_git_dir, submodules, checksum } => {
                 self.entry("remote", &text(remote));
                 self.text_entry("reference", reference);
                 self.text_entry("subdir", subdir);
                 self.flag_entry("keep-git-dir", *keep_git_dir);
+                self.flag_entry("no-submodules", !*submodules);
                 if let Some(checksum) = checksum {
                     self.entry("checksum", &text(checksum));
                 }

@@ -265,20 +265,22 @@ fn http(entries: &mut Entries<'_>) -> Op {
 
 fn git(entries: &mut Entries<'_>) -> Op {
     let (mut remote, mut reference, mut subdir) = (String::new(), String::new(), String::new());
-    let (mut keep_git_dir, mut checksum) = (false, None);
-    entries.each(&["remote", "reference", "subdir", "keep-git-dir", "checksum"], |key, fields| {
+    let (mut keep_git_dir, mut submodules, mut checksum) = (false, true, None);
+    let known = ["remote", "reference", "subdir", "keep-git-dir", "no-submodules", "checksum"];
+    entries.each(&known, |key, fields| {
         match key {
             "remote" => remote = fields.text()?,
             "reference" => reference = fields.text()?,
             "subdir" => subdir = fields.text()?,
             "keep-git-dir" => keep_git_dir = true,
+            "no-submodules" => submodules = false,
             "checksum" => checksum = Some(fields.text()?),
             _ => return Ok(false),
         }
         Ok(true)
     });
     entries.require("remote");
-    Op::Source(Source::Git { remote, reference, subdir, keep_git_dir, checksum })
+    Op::Source(Source::Git { remote, reference, subdir, keep_git_dir, submodules, checksum })
 }
 
 fn exec(entries: &mut Entries<'_>) -> Exec {

@@ -35,7 +35,8 @@ fn find(model: &Model<'_>, report: &mut Report<'_>) {
     }
 }
 
-fn description(instruction: &Instruction) -> Option<&str> {
+/// The last comment line directly above an instruction that is no option of the checks.
+pub(crate) fn description(instruction: &Instruction) -> Option<&str> {
     let described: Vec<&str> = instruction
         .comments
         .iter()

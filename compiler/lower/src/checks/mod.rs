@@ -41,7 +41,9 @@ use imgc_syntax::dockerfile::ast::{Dockerfile, Instruction};
 
 use crate::options::Options;
 use config::Config;
+pub(crate) use invalid_definition_description::description;
 use model::Model;
+pub(crate) use model::Nowhere;
 
 /// What the checks may know besides the file.
 #[derive(Clone, Copy)]

@@ -87,7 +87,7 @@ struct Scope {
 
 /// A world that knows nothing.
 #[derive(Debug)]
-struct Nowhere;
+pub(crate) struct Nowhere;
 
 impl World for Nowhere {
     fn image(&self, name: &str, _: &Platform) -> Result<ImageFacts, FactError> {

@@ -38,7 +38,6 @@ fn one_error_each() {
         "FROM debian\nADD https://u:p@x/y z",
         "FROM debian\nADD https://x/y.git?nonsense=1 z",
         "FROM debian\nADD --keep-git-dir=false https://x/y.git?keep-git-dir=1 z",
-        "FROM debian\nADD https://x/y.git?submodules=false z",
         "FROM debian\nCOPY <<a/b /x\na/b",
         "FROM debian\nEXPOSE 70000",
         "FROM debian\nEXPOSE 80/http",

@@ -49,6 +49,32 @@ fn commands_and_entrypoints() {
 }
 
 #[test]
+fn json_elements_are_expanded_where_words_are() {
+    let text = "FROM debian\nENV A=x\nVOLUME [\"/$A\", \"/b c\"]\nCOPY [\"$A\", \"/d $A/\"]\nADD [\"$A.tar\", \"/$A/\"]\n\
+        CMD [\"$A\"]\nENTRYPOINT [\"${A}\"]\nSHELL [\"$A\", \"-c\"]\nRUN [\"$A\"]";
+    let config = config(text);
+    assert_eq!(config.volumes.keys().collect::<Vec<_>>(), ["/b c", "/x"]);
+    assert_eq!((config.cmd, config.entrypoint), (list(&["$A"]), list(&["${A}"])));
+    assert_eq!(config.shell, list(&["$A", "-c"]));
+    assert_eq!(execs(text)[0].args, ["$A"]);
+    let printed = printed(text);
+    for part in ["\"x\"", "\"/d x\"", "\"x.tar\""] {
+        assert!(printed.contains(part), "{part} is not in\n{printed}");
+    }
+}
+
+#[test]
+fn a_shell_is_inherited() {
+    let text = "FROM debian AS a\nSHELL [\"bash\", \"-c\"]\nFROM a\nRUN x\nHEALTHCHECK CMD y";
+    assert_eq!(execs(text)[0].args, ["bash", "-c", "x"]);
+    assert_eq!(config(text).shell, list(&["bash", "-c"]));
+    let mut fake = Fake::new();
+    fake.has("powershell", |config| config.shell = list(&["pwsh", "-Command"]));
+    let lowered = run("FROM powershell\nCMD x", &options(), &fake).unwrap();
+    assert_eq!(image_of(&lowered.graph).config.cmd, list(&["pwsh", "-Command", "x"]));
+}
+
+#[test]
 fn everything_else() {
     let text = "FROM debian\n\
         ARG p=\"90 91/udp\" \n\

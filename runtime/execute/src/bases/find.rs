@@ -86,15 +86,8 @@ impl Bases<'_> {
             fail(FactKind::NotFound, format!("`{}` is no OCI image layout: {error}", dir.display()))
         })?;
         let broken = |error: &dyn std::fmt::Display| fail(FactKind::NotFound, format!("`{name}`: {error}"));
-        let roots = layout.roots();
-        let chosen = match wanted {
-            Some(wanted) => roots
-                .iter()
-                .find(|(tag, root)| tag.as_deref() == Some(wanted) || root.digest.to_string() == wanted),
-            None if roots.len() == 1 => roots.first(),
-            None => roots.iter().find(|(tag, _)| tag.as_deref() == Some("latest")),
-        };
-        let Some((_, root)) = chosen else {
+        let Some(root) = layout.find(wanted) else {
+            let roots = layout.roots();
             let tags: Vec<&str> = roots.iter().filter_map(|(tag, _)| tag.as_deref()).collect();
             let mut error = fail(
                 FactKind::NotFound,
@@ -199,10 +192,10 @@ impl World for Bases<'_> {
     }
 }
 
-/// `DIR[:TAG]` or `DIR@DIGEST`. A colon in the last part of the path starts a tag.
+/// `DIR[:TAG][@DIGEST]`; a tag beside a digest is for people. A colon in the last part of the path starts a tag.
 fn split_layout(address: &str) -> (PathBuf, Option<&str>) {
     if let Some((dir, digest)) = address.split_once('@') {
-        return (PathBuf::from(dir), Some(digest));
+        return (split_layout(dir).0, Some(digest));
     }
     match address.rsplit_once(':') {
         Some((dir, tag)) if !tag.contains('/') && !Path::new(address).exists() => {

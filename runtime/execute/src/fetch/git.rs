@@ -1,17 +1,12 @@
 //! A checkout of a git repository, by the machine's `git` with everything dangerous turned off.
 //!
-//! git gets an environment made of nothing, no configuration but what stands here, no hooks, filters or submodules,
+//! git gets an environment made of nothing, no configuration but what stands here, no hooks or filters,
 //! and may speak https, http, ssh and git only (CVE-2022-39253, CVE-2024-32002, CVE-2025-48384). Remotes and
 //! references are checked before they become arguments (CVE-2019-13139), the directory below the checkout is walked
 //! without links (CVE-2026-33748), and user information never reaches a message (CVE-2023-26054).
 
-use std::ffi::OsString;
-use std::io::Read;
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use imgc_base::cancel::Cancel;
 use imgc_base::ignore::Ignore;
@@ -19,17 +14,17 @@ use imgc_base::path::ImagePath;
 use imgc_image::rooted::list_fd;
 use imgc_image::unpack::remove_all;
 use imgc_image::{ImageError, Root};
-use imgc_store::Store;
+use imgc_store::{Store, WorkDir};
 use rustix::fs::{FileType, Mode, OFlags};
 
-use super::FetchError;
+use super::account::{Accounts, Server};
+use super::git_run::Runner;
+use super::{FetchError, submodules};
 use crate::context::{Context, MAX_DEPTH, StatCache};
 use crate::file::FileError;
 
 /// How git may reach a repository.
 const PROTOCOLS: &str = "https:http:ssh:git";
-/// How much of what git says is kept.
-const MAX_MESSAGE: u64 = 64 << 10;
 /// Parts of `.git` that differ between two equal fetches, or that only a working copy needs.
 const UNSTABLE: [&[u8]; 8] =
     [b"index", b"logs", b"FETCH_HEAD", b"ORIG_HEAD", b"hooks", b"description", b"branches", b"gc.log"];
@@ -45,6 +40,8 @@ pub struct Git<'a> {
     pub subdir: &'a str,
     /// Keep `.git`.
     pub keep_git_dir: bool,
+    /// Fetch submodules too, and theirs.
+    pub submodules: bool,
     /// Prefix of the commit (or annotated tag) that it must be.
     pub checksum: Option<&'a str>,
 }
@@ -53,39 +50,31 @@ pub struct Git<'a> {
 pub fn git(
     store: &Store,
     wanted: &Git<'_>,
+    accounts: &Accounts<'_>,
     env: &[(String, String)],
     cancel: &Cancel,
 ) -> Result<Context, FetchError> {
-    fetch(store, wanted, env, PROTOCOLS, cancel)
+    fetch(store, wanted, accounts, env, PROTOCOLS, cancel)
 }
 
 pub(super) fn fetch(
     store: &Store,
     wanted: &Git<'_>,
+    accounts: &Accounts<'_>,
     env: &[(String, String)],
     protocols: &str,
     cancel: &Cancel,
 ) -> Result<Context, FetchError> {
-    check_remote(wanted.remote, protocols)?;
     check_reference(wanted)?;
     let work = store.work_dir("git")?;
-    let (dir, home) = (work.subdir("tree")?, work.subdir("home")?);
-    let git = Runner { dir: &dir, home: &home, env, protocols, remote: wanted.remote, cancel };
-    git.run("prepare", &["init", "--quiet", "--template=", "--initial-branch=main", "."])?;
-    git.fetch(wanted.reference)?;
-    let fetched = git.run("read", &["rev-parse", "--verify", "--end-of-options", "FETCH_HEAD"])?;
-    let commit = git.run("read", &["rev-parse", "--verify", "--end-of-options", "FETCH_HEAD^{commit}"])?;
-    if let Some(prefix) = wanted.checksum
-        && !commit.starts_with(prefix)
-        && !fetched.starts_with(prefix)
-    {
-        return Err(FetchError::Checksum {
-            url: shown(wanted.remote),
-            expected: prefix.to_owned(),
-            got: commit,
-        });
+    let home = work.subdir("home")?;
+    let main = Server::of(wanted.remote);
+    let mut job =
+        Job { work: &work, home, env, protocols, cancel, accounts, main: main.as_ref(), checkouts: 0 };
+    let (dir, commit) = job.check_out(wanted.remote, wanted.reference, wanted.checksum)?;
+    if wanted.submodules {
+        submodules::fetch(&mut job, wanted.remote, &dir, &commit, 0)?;
     }
-    git.run("check out", &["checkout", "--quiet", "--detach", "--force", &commit])?;
     let root = Root::open(&dir).map_err(FetchError::io("open a checkout"))?;
     if wanted.keep_git_dir {
         let dot_git = ImagePath::clean(".git").map_err(FileError::from)?;
@@ -94,7 +83,7 @@ pub(super) fn fetch(
             remove_all(&inside, name).map_err(FetchError::io("clean a checkout"))?;
         }
         // An index without the times and inodes of this machine.
-        git.run("finish", &["read-tree", &commit])?;
+        job.runner(&dir, wanted.remote, None).run("finish", &["read-tree", &commit])?;
     } else {
         remove_all(&root, b".git").map_err(FetchError::io("clean a checkout"))?;
     }
@@ -110,6 +99,64 @@ pub(super) fn fetch(
     }
     let context = Context::open(&place, Ignore::default(), &StatCache::default())?;
     Ok(context.holding(work))
+}
+
+/// One fetch: a repository, and those below it.
+pub(super) struct Job<'j> {
+    work: &'j WorkDir,
+    home: PathBuf,
+    env: &'j [(String, String)],
+    protocols: &'j str,
+    cancel: &'j Cancel,
+    accounts: &'j Accounts<'j>,
+    /// The server of the repository that was asked for; the general token is for it alone.
+    main: Option<&'j Server>,
+    /// How many checkouts there are already.
+    pub(super) checkouts: usize,
+}
+
+impl Job<'_> {
+    /// git for one checkout.
+    pub(super) fn runner<'r>(
+        &'r self,
+        dir: &'r std::path::Path,
+        remote: &'r str,
+        header: Option<&'r super::account::Header>,
+    ) -> Runner<'r> {
+        let (home, env, protocols, cancel) = (&self.home, self.env, self.protocols, self.cancel);
+        Runner { dir, home, env, protocols, remote, header, cancel }
+    }
+
+    /// Checks one commit out into a directory of its own; gives both.
+    pub(super) fn check_out(
+        &mut self,
+        remote: &str,
+        reference: &str,
+        checksum: Option<&str>,
+    ) -> Result<(PathBuf, String), FetchError> {
+        check_remote(remote, self.protocols)?;
+        let dir = self.work.subdir(&format!("tree-{}", self.checkouts))?;
+        self.checkouts += 1;
+        let header = self.accounts.git(remote, self.main)?;
+        let git = self.runner(&dir, remote, header.as_ref());
+        git.run("prepare", &["init", "--quiet", "--template=", "--initial-branch=main", "."])?;
+        git.fetch(reference)?;
+        let fetched = git.run("read", &["rev-parse", "--verify", "--end-of-options", "FETCH_HEAD"])?;
+        let commit =
+            git.run("read", &["rev-parse", "--verify", "--end-of-options", "FETCH_HEAD^{commit}"])?;
+        if let Some(prefix) = checksum
+            && !commit.starts_with(prefix)
+            && !fetched.starts_with(prefix)
+        {
+            return Err(FetchError::Checksum {
+                url: shown(remote),
+                expected: prefix.to_owned(),
+                got: commit,
+            });
+        }
+        git.run("check out", &["checkout", "--quiet", "--detach", "--force", &commit])?;
+        Ok((dir, commit))
+    }
 }
 
 /// Refuses what git could take for an option or another way to run a program.
@@ -167,7 +214,7 @@ fn check_reference(wanted: &Git<'_>) -> Result<(), FetchError> {
 }
 
 /// The remote without user information.
-fn shown(remote: &str) -> String {
+pub(super) fn shown(remote: &str) -> String {
     match remote.split_once("://") {
         Some((scheme, rest)) => {
             let end = rest.find('/').unwrap_or(rest.len());
@@ -176,134 +223,6 @@ fn shown(remote: &str) -> String {
         }
         None => remote.to_owned(),
     }
-}
-
-/// Runs git.
-struct Runner<'g> {
-    dir: &'g Path,
-    home: &'g Path,
-    env: &'g [(String, String)],
-    protocols: &'g str,
-    remote: &'g str,
-    cancel: &'g Cancel,
-}
-
-impl Runner<'_> {
-    /// Fetches one reference, without history if the server lets us.
-    fn fetch(&self, reference: &str) -> Result<(), FetchError> {
-        let reference = if reference.is_empty() { "HEAD" } else { reference };
-        let shallow = ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules"];
-        let remote = ["--end-of-options", self.remote, reference];
-        let Err(error) = self.run("fetch", &[&shallow[..], &remote[..]].concat()) else { return Ok(()) };
-        self.cancel.check()?;
-        // A server may refuse a commit by its name, or know no shallow fetches.
-        let is_commit = reference.len() >= 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !is_commit {
-            return Err(error);
-        }
-        let all = ["fetch", "--quiet", "--no-recurse-submodules", "--end-of-options", self.remote];
-        let heads = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
-        self.run("fetch", &[&all[..], &heads[..]].concat())?;
-        // FETCH_HEAD is what the rest reads.
-        let file = self.dir.join(".git").join("FETCH_HEAD");
-        fs_err::write(file, format!("{reference}\t\t\n")).map_err(FetchError::io("write a checkout"))
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("git");
-        command.env_clear();
-        for (name, value) in self.env {
-            // Configuration by environment would undo what follows.
-            if !name.starts_with("GIT_") {
-                command.env(name, value);
-            }
-        }
-        let settings: [(&str, OsString); 9] = [
-            ("HOME", self.home.into()),
-            ("XDG_CONFIG_HOME", self.home.into()),
-            ("LC_ALL", "C".into()),
-            ("GIT_CONFIG_NOSYSTEM", "1".into()),
-            ("GIT_CONFIG_GLOBAL", "/dev/null".into()),
-            ("GIT_TERMINAL_PROMPT", "0".into()),
-            ("GIT_ALLOW_PROTOCOL", self.protocols.into()),
-            ("GIT_ASKPASS", "".into()),
-            ("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ForwardAgent=no -o PermitLocalCommand=no".into()),
-        ];
-        command.envs(settings);
-        for setting in [
-            "core.hooksPath=/dev/null",
-            "core.fsmonitor=false",
-            "core.attributesFile=/dev/null",
-            "core.autocrlf=false",
-            "core.symlinks=true",
-            "core.protectHFS=true",
-            "core.protectNTFS=true",
-            "credential.helper=",
-            "fetch.fsckObjects=true",
-            "gc.auto=0",
-            "maintenance.auto=false",
-            "protocol.ext.allow=never",
-            "submodule.recurse=false",
-            "advice.detachedHead=false",
-        ] {
-            command.args(["-c", setting]);
-        }
-        command.arg("-C").arg(self.dir).args(arguments);
-        // Its own group, so that helpers end with it.
-        command.process_group(0);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    /// Runs one command; gives the first line that it writes.
-    fn run(&self, action: &'static str, arguments: &[&str]) -> Result<String, FetchError> {
-        self.cancel.check()?;
-        let mut child = self.command(arguments).spawn().map_err(FetchError::NoGit)?;
-        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (out, error, status) = std::thread::scope(|scope| {
-            let out = scope.spawn(|| collect(stdout));
-            let error = scope.spawn(|| collect(stderr));
-            let status = self.wait(&mut child);
-            (out.join().unwrap_or_default(), error.join().unwrap_or_default(), status)
-        });
-        if status? {
-            return Ok(out.lines().next().unwrap_or_default().trim().to_owned());
-        }
-        let lines: Vec<&str> = error.lines().rev().take(4).collect();
-        let message = lines.into_iter().rev().collect::<Vec<_>>().join("; ");
-        // git repeats the address that it was given.
-        let message = message.replace(self.remote, &shown(self.remote));
-        Err(FetchError::Git { action, remote: shown(self.remote), message })
-    }
-
-    /// Waits for the end; true if it was a good one.
-    fn wait(&self, child: &mut Child) -> Result<bool, FetchError> {
-        let mut pause = Duration::from_millis(1);
-        loop {
-            if let Some(status) = child.try_wait().map_err(FetchError::io("wait for git"))? {
-                return Ok(status.success());
-            }
-            if let Err(cancelled) = self.cancel.check() {
-                let group = rustix::process::Pid::from_child(child);
-                // It may have ended just now.
-                rustix::process::kill_process_group(group, rustix::process::Signal::KILL).ok();
-                child.wait().map_err(FetchError::io("stop git"))?;
-                return Err(cancelled.into());
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(20));
-        }
-    }
-}
-
-/// Reads to the end; keeps the start.
-fn collect(stream: Option<impl Read>) -> String {
-    let Some(mut stream) = stream else { return String::new() };
-    let mut bytes = Vec::new();
-    // What cannot be read is not shown; the exit status counts.
-    stream.by_ref().take(MAX_MESSAGE).read_to_end(&mut bytes).ok();
-    std::io::copy(&mut stream, &mut std::io::sink()).ok();
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// Gives files the modes that git knows, whatever the umask was: 0644 or 0755.

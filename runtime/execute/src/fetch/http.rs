@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use ureq::Agent;
 use ureq::http::{HeaderMap, Response};
 
+use super::account::{Accounts, Server};
 use super::guard::{self, Zone};
 use super::{FetchError, Fetched};
 
@@ -37,20 +38,33 @@ struct Memory {
     mtime: i64,
 }
 
+/// The last that came from an address, if the store still has it; no server is asked.
+pub fn known(store: &Store, url: &str, filename: Option<&str>) -> Result<Option<Fetched>, FetchError> {
+    let name = filename.unwrap_or(UNNAMED).to_owned();
+    remembered(store, url)?.map(|memory| fetched(store, &memory, name)).transpose()
+}
+
+fn key(url: &str) -> String {
+    format!("http-1 {url}")
+}
+
+fn remembered(store: &Store, url: &str) -> Result<Option<Memory>, FetchError> {
+    let text = store.memo(&key(url))?;
+    let memory: Option<Memory> = text.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(memory.filter(|memory| store.has_blob(&memory.digest)))
+}
+
 /// Fetches a file into the store.
 pub fn http(
     store: &Store,
     url: &str,
     checksum: Option<&BlobDigest>,
     filename: Option<&str>,
+    accounts: &Accounts<'_>,
     cancel: &Cancel,
 ) -> Result<Fetched, FetchError> {
     let name = filename.unwrap_or(UNNAMED).to_owned();
-    let key = format!("http-1 {url}");
-    let known: Option<Memory> = store
-        .memo(&key)?
-        .and_then(|text| serde_json::from_str(&text).ok())
-        .filter(|m: &Memory| store.has_blob(&m.digest));
+    let known = remembered(store, url)?;
     if let (Some(memory), Some(checksum)) = (&known, checksum)
         && memory.digest == *checksum
     {
@@ -60,14 +74,14 @@ pub fn http(
     let memory = loop {
         cancel.check()?;
         tried += 1;
-        match attempt(store, url, checksum, known.as_ref(), cancel) {
+        match attempt(store, url, checksum, known.as_ref(), accounts, cancel) {
             Ok(memory) => break memory,
             Err(error) if tried < TRIES && is_passing(&error) => pause(tried, cancel)?,
             Err(error) => return Err(error),
         }
     };
     if let Ok(text) = serde_json::to_string(&memory) {
-        store.put_memo(&key, &text)?;
+        store.put_memo(&key(url), &text)?;
     }
     fetched(store, &memory, name)
 }
@@ -84,9 +98,10 @@ fn attempt(
     url: &str,
     checksum: Option<&BlobDigest>,
     known: Option<&Memory>,
+    accounts: &Accounts<'_>,
     cancel: &Cancel,
 ) -> Result<Memory, FetchError> {
-    let (at, response) = request(url, known)?;
+    let (at, response) = request(url, known, accounts)?;
     let status = response.status().as_u16();
     match (status, known) {
         (304, Some(memory)) => {
@@ -130,7 +145,11 @@ fn attempt(
 }
 
 /// Asks, and follows redirects; gives the last address with its answer.
-fn request(url: &str, known: Option<&Memory>) -> Result<(String, Response<ureq::Body>), FetchError> {
+fn request(
+    url: &str,
+    known: Option<&Memory>,
+    accounts: &Accounts<'_>,
+) -> Result<(String, Response<ureq::Body>), FetchError> {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -143,9 +162,17 @@ fn request(url: &str, known: Option<&Memory>) -> Result<(String, Response<ureq::
     let agent: Agent = config.build().into();
     let mut at = url.to_owned();
     let mut zone: Option<Zone> = None;
+    // Secrets are for the server that the user named, not for where it sends us.
+    let first = Server::of(url);
+    let secret = first.as_ref().map_or(Ok(None), |server| accounts.http(server))?;
     for _ in 0..=MAX_REDIRECTS {
         zone = Some(guard::check(&at, zone)?);
         let mut request = agent.get(&at);
+        if let Some(secret) = &secret
+            && Server::of(&at) == first
+        {
+            request = request.header("authorization", secret.value());
+        }
         if let Some(memory) = known {
             if let Some(etag) = &memory.etag {
                 request = request.header("if-none-match", etag);

@@ -3,17 +3,21 @@
 //! | module | what it brings |
 //! |---|---|
 //! | [`mod@http`] | one file, kept in the store as a blob |
-//! | [`mod@git`] | a checkout, in a private directory |
+//! | [`mod@git`] | a checkout with its submodules, in a private directory |
 //! | [`mod@stream`] | a build context as an archive, from a pipe or a file |
 //! | [`archive`] | archives told apart by content |
+//! | [`account`] | secrets for servers, by their hosts |
 //!
 //! Every name of what was brought is made here, none by a server (CVE-2026-33747).
 
+pub mod account;
 pub mod archive;
 mod git;
+mod git_run;
 mod guard;
 mod http;
 mod stream;
+mod submodules;
 #[cfg(test)]
 mod tests;
 
@@ -27,8 +31,9 @@ use imgc_store::StoreError;
 
 use crate::file::{FileError, Source};
 
+pub use account::Accounts;
 pub use git::{Git, git};
-pub use http::http;
+pub use http::{http, known};
 pub use stream::{Delivered, stream};
 
 /// A file from a web server.
@@ -72,6 +77,12 @@ pub enum FetchError {
         url: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// No server may be asked.
+    #[error("`{url}` is elsewhere, but `--offline` was given")]
+    Offline {
+        /// Which address.
+        url: String,
     },
     /// The server said no.
     #[error("failed to fetch `{url}`: the server answered {status}")]
@@ -138,6 +149,24 @@ pub enum FetchError {
         #[source]
         source: ImageError,
     },
+    /// A secret for a server could not be used.
+    #[error("secret `{id}` cannot be used for a server: {why}")]
+    Secret {
+        /// Which secret.
+        id: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A repository asks for submodules that it may not have.
+    #[error("submodule `{path}` of `{remote}` cannot be fetched: {why}")]
+    Submodule {
+        /// Which repository.
+        remote: String,
+        /// Where it would be.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A file on this machine could not be read or written.
     #[error("failed to {action}")]
     Io {
@@ -166,12 +195,20 @@ impl FetchError {
                 Some(format!("if the new content is right, write `--checksum={got}`"))
             }
             Self::NoGit(_) => Some("install git, or give the sources as a directory".to_owned()),
+            Self::Git { remote, .. } if remote.starts_with("http") => Some(format!(
+                "look at the address and the reference; a private repository needs a token: \
+                 `--secret id=GIT_AUTH_TOKEN.{host},env=NAME`",
+                host =
+                    account::Server::of(remote).map_or_else(|| "HOST".to_owned(), |server| server.authority)
+            )),
             Self::Git { .. } => Some(
                 "private repositories need an ssh agent; look at the address and the reference".to_owned(),
             ),
-            Self::Status { status: 401 | 403, .. } => {
-                Some("the address needs credentials; fetch the file before the build".to_owned())
-            }
+            Self::Status { url, status: 401 | 403 } => Some(format!(
+                "if it needs credentials, give them: `--secret id=HTTP_AUTH_TOKEN_{host},env=NAME` \
+                 (or HTTP_AUTH_HEADER_{host})",
+                host = account::Server::of(url).map_or_else(|| "HOST".to_owned(), |server| server.authority)
+            )),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use imgc_base::ContentKey;
 use imgc_base::canonical::{Component, KeyBuilder};
+use imgc_base::diagnostic::Diagnostic;
 use imgc_base::event::Event;
 use imgc_graph::{Exec, Network, NodeId, Security};
 use imgc_image::scan::{self, StepClock};
@@ -14,7 +15,9 @@ use imgc_sandbox::{Command, Status};
 use imgc_store::StepRecord;
 
 use super::mounts;
+use super::secrets::Secrets;
 use crate::error::{ExecuteError, StepFailure};
+use crate::foreign;
 use crate::hint;
 use crate::layers::LayerSink;
 use crate::look::record::Outcome;
@@ -130,6 +133,7 @@ fn execute(
     time: i64,
 ) -> Result<Option<Layer>, ExecuteError> {
     let origin = &build.graph.node(id).origin;
+    foreign::check(exec, &root.tree, build.store)?;
     let mut lower = Vec::with_capacity(root.tree.layers().len());
     for layer in root.tree.layers() {
         lower.push(build.store.ensure_tree(&layer.diff_id)?);
@@ -141,7 +145,8 @@ fn execute(
         fs_err::create_dir(dir).map_err(ExecuteError::io("make a work directory"))?;
     }
     let user = users::resolve(&root.tree, build.store, &exec.user)?;
-    let mounts = mounts::prepare(build, exec, inputs, &work)?;
+    let secrets = Secrets::read(build, exec)?;
+    let mounts = mounts::prepare(build, exec, inputs, &secrets, &work)?;
     let network = match exec.network {
         Network::Host => true,
         Network::None => false,
@@ -175,7 +180,7 @@ fn execute(
     let begin = upper_root
         .stat(&imgc_base::ImagePath::root())?
         .map_or((0, 0), |stat| (stat.st_mtime, stat.st_mtime_nsec.cast_signed()));
-    let mut lines = Lines::new(build, &origin.step);
+    let mut lines = Lines::new(build, &origin.step, secrets.hidden());
     let exit = imgc_sandbox::run(&command, &mut |stream, bytes| lines.take(stream, bytes), &build.stop);
     lines.finish();
     let exit = exit?;
@@ -199,6 +204,16 @@ fn execute(
     let entries = scan::changes(&upper_root, &root.tree, StepClock { start: begin, time })?;
     if entries.is_empty() {
         return Ok(None);
+    }
+    for (id, path) in secrets.left(&upper_root, &entries)? {
+        let message = format!("secret `{id}` is in the layer of this step: `{}`", path.to_absolute());
+        let mut warning = Diagnostic::warning("W0302", message).help(
+            "everyone who has the image can read it; keep it out of files, or delete them in the same step",
+        );
+        if let Some(span) = origin.span {
+            warning = warning.at(span, "");
+        }
+        build.emit(Event::Diagnostic(Box::new(warning)));
     }
     let mut sink = LayerSink::new(build.store, None)?;
     let index = scan::write_layer(&upper_root, entries, &mut sink)?;

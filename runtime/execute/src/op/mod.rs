@@ -6,5 +6,6 @@ pub mod exec;
 pub mod file;
 pub mod image;
 pub mod mounts;
+pub mod secrets;
 pub mod source;
 pub mod stack;

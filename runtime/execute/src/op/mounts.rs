@@ -15,13 +15,10 @@ use imgc_sandbox::{MountSpec, What};
 use imgc_store::{CacheMount, WorkDir};
 
 use super::file::context_root;
+use super::secrets::Secrets;
 use crate::error::ExecuteError;
-use crate::options::Secret;
 use crate::run::Build;
 use crate::value::{Root, Value};
-
-/// Largest secret, in bytes (`BuildKit`'s limit).
-const SECRET_BYTES: u64 = 500 << 10;
 
 /// A tree that a mount shows.
 #[derive(Debug, Clone)]
@@ -82,12 +79,13 @@ pub fn prepare(
     build: &Build<'_>,
     exec: &Exec,
     inputs: &[Input],
+    secrets: &Secrets,
     work: &WorkDir,
 ) -> Result<Prepared, ExecuteError> {
     let mut prepared = Prepared { specs: Vec::new(), env: Vec::new(), caches: Vec::new() };
     for (number, mount) in exec.mounts.iter().enumerate() {
         let scratch = work.path().join(format!("mount-{number}"));
-        one(build, mount, inputs, &scratch, &mut prepared)?;
+        one(build, mount, inputs, secrets, &scratch, &mut prepared)?;
     }
     for (name, script) in &exec.scripts {
         let target = ImagePath::clean(format!("/dev/pipes/{name}")).map_err(imgc_image::ImageError::from)?;
@@ -101,6 +99,7 @@ fn one(
     build: &Build<'_>,
     mount: &Mount,
     inputs: &[Input],
+    secrets: &Secrets,
     scratch: &std::path::Path,
     prepared: &mut Prepared,
 ) -> Result<(), ExecuteError> {
@@ -138,7 +137,7 @@ fn one(
             What::Bind { source: dir, readonly: *readonly }
         }
         MountKind::Secret { id, required, mode, uid, gid, env, file } => {
-            let Some(bytes) = secret(build, id)? else {
+            let Some(bytes) = secrets.get(id).map(<[u8]>::to_vec) else {
                 if *required {
                     return Err(ExecuteError::Missing {
                         message: format!("secret `{id}` was not given"),
@@ -263,33 +262,6 @@ fn own(dir: &std::path::Path, mode: u32, uid: u32, gid: u32) -> Result<(), Execu
     imgc_image::ownership::set(file.as_fd(), uid, gid).map_err(ExecuteError::io("own a cache directory"))?;
     rustix::fs::fchmod(&file, rustix::fs::Mode::from_raw_mode(mode))
         .map_err(ExecuteError::io("set the mode of a cache directory"))
-}
-
-/// The value of a secret; `None` if it was not given.
-fn secret(build: &Build<'_>, id: &str) -> Result<Option<Vec<u8>>, ExecuteError> {
-    let bytes = match build.options.secrets.get(id) {
-        None => return Ok(None),
-        Some(Secret::Value(bytes)) => bytes.0.clone(),
-        Some(Secret::File(path)) => {
-            let size = fs_err::metadata(path).map_err(ExecuteError::io(format!("read secret `{id}`")))?.len();
-            if size > SECRET_BYTES {
-                return Err(too_large(id));
-            }
-            fs_err::read(path).map_err(ExecuteError::io(format!("read secret `{id}`")))?
-        }
-    };
-    if bytes.len() as u64 > SECRET_BYTES {
-        return Err(too_large(id));
-    }
-    Ok(Some(bytes))
-}
-
-fn too_large(id: &str) -> ExecuteError {
-    ExecuteError::Missing {
-        message: format!("secret `{id}` is larger than {} KiB", SECRET_BYTES >> 10),
-        help: "give large files as a named context: `--build-context NAME=DIR` and `--mount=type=bind,from=NAME`"
-            .to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 use imgc_base::cancel::Cancel;
 use imgc_base::digest::BlobDigest;
 
-use super::super::{FetchError, Fetched, http};
+use super::super::{Accounts, FetchError, Fetched, http};
 use super::{Place, place};
+use crate::options::{Secret, SecretBytes};
 
 struct Server {
     url: String,
@@ -45,7 +46,18 @@ fn ok(headers: &str, body: &str) -> String {
 }
 
 fn get(place: &Place, url: &str, checksum: Option<&BlobDigest>) -> Result<Fetched, FetchError> {
-    http(&place.store, url, checksum, Some("name"), &Cancel::new())
+    with(place, url, checksum, &[])
+}
+
+fn with(
+    place: &Place,
+    url: &str,
+    checksum: Option<&BlobDigest>,
+    secrets: &[(String, &str)],
+) -> Result<Fetched, FetchError> {
+    let secret = |text: &&str| Secret::Value(SecretBytes(text.as_bytes().to_vec()));
+    let secrets = secrets.iter().map(|(id, text)| (id.clone(), secret(text))).collect();
+    http(&place.store, url, checksum, Some("name"), &Accounts::new(&secrets), &Cancel::new())
 }
 
 fn text(fetched: &Fetched) -> String {
@@ -130,8 +142,35 @@ fn failures() {
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nonly";
     let server_cut = server(&[cut, cut, cut]);
     assert!(get(&place, &server_cut.url, None).is_err());
-    let stopped = Cancel::new();
+    let (stopped, none) = (Cancel::new(), std::collections::BTreeMap::new());
     stopped.cancel();
-    let error = http(&place.store, "http://127.0.0.1:1/", None, None, &stopped).unwrap_err();
+    let error =
+        http(&place.store, "http://127.0.0.1:1/", None, None, &Accounts::new(&none), &stopped).unwrap_err();
     assert!(matches!(error, FetchError::Cancelled(_)), "{error}");
+}
+
+#[test]
+fn a_secret_goes_to_its_server_and_no_further() {
+    let place = place();
+    let other = server(&[&ok("", "elsewhere")]);
+    let moved = |to: &str| {
+        format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    };
+    let first = server(&[&moved("/same"), &moved(&format!("{}/x", other.url))]);
+    let host = first.url.strip_prefix("http://").unwrap();
+    let secrets = [
+        (format!("HTTP_AUTH_TOKEN_{host}"), "first-token"),
+        (format!("HTTP_AUTH_TOKEN_{}", other.url.strip_prefix("http://").unwrap()), "other-token"),
+    ];
+    let got = with(&place, &format!("{}/a", first.url), None, &secrets).unwrap();
+    assert_eq!(text(&got), "elsewhere");
+    for asked in first.asked.lock().unwrap().iter() {
+        assert!(asked.contains("authorization: bearer first-token"), "{asked}");
+    }
+    let there = other.asked.lock().unwrap()[0].clone();
+    assert!(!there.contains("authorization"), "{there}");
+    // What is remembered of the file does not hold it either.
+    let denied = server(&["HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]);
+    let error = with(&place, &denied.url, None, &secrets).unwrap_err();
+    assert!(error.help().unwrap().contains("HTTP_AUTH_TOKEN_127.0.0.1"), "{error}");
 }

@@ -1,0 +1,241 @@
+//! Options of `docker buildx build`: each does what it says or is refused with what to use instead.
+
+use imgc_testkit::{Place, peer};
+use serde_json::Value;
+
+use crate::place;
+
+fn ready(test: &str) -> Option<Place> {
+    let place = place();
+    place.with_busybox(test).then_some(place)
+}
+
+#[test]
+fn what_has_no_meaning_here_is_refused() {
+    let place = place();
+    place.write("ctx/Dockerfile", "FROM scratch\n");
+    for option in [
+        "--builder=x",
+        "--cache-from=x",
+        "--cache-to=type=inline",
+        "--cgroup-parent=x",
+        "--attest=type=sbom",
+        "--provenance",
+        "--provenance=mode=max",
+        "--sbom",
+        "--sbom=true",
+        "--rm=false",
+        "--memory=1g",
+        "--memory-swap=1g",
+        "--cpu-shares=1",
+        "--cpu-period=1",
+        "--cpu-quota=1",
+        "--cpuset-cpus=0",
+        "--cpuset-mems=0",
+        "--security-opt=x",
+        "--isolation=chroot",
+        "--debug",
+        "--policy=x",
+        "--disable-content-trust",
+    ] {
+        let name = if option == "--rm=false" { option } else { option.split('=').next().unwrap() };
+        let done = place.imgc(&["build", option, "ctx"]).fails_with(2);
+        let done = done.says(&format!("`{name}` is not supported"));
+        assert!(done.stderr.contains("help"), "{option}: {}", done.stderr);
+    }
+    // What asks for nothing is fine.
+    place.imgc(&["build", "--provenance=false", "--sbom=false", "--call=build", "--load", "ctx"]).ok();
+    place
+        .imgc(&[
+            "build",
+            "--rm",
+            "--force-rm",
+            "--load=true",
+            "--push=false",
+            "--pull=0",
+            "--squash=false",
+            "ctx",
+        ])
+        .ok();
+    for (option, says) in [
+        ("--allow=device", "--allow device"),
+        ("--network=container:x", "--network container:x"),
+        ("--shm-size=big", "--shm-size"),
+        ("--ulimit=nofile", "--ulimit nofile"),
+        ("--add-host=x", "HOST:IP"),
+        ("--add-host=x:y", "not an IP address"),
+        ("--label=x", "NAME=VALUE"),
+        ("--annotation==y", "NAME=VALUE"),
+        ("--platform=linux/a/b/c", "linux/a/b/c"),
+        ("--output=type=nothing", "nothing"),
+        ("--secret=src=x", "id="),
+        ("--call=nothing", "--call nothing"),
+        ("--no-such-option", "--no-such-option"),
+    ] {
+        place.imgc(&["build", option, "ctx"]).fails_with(2).says(says);
+    }
+    for command in ["plan", "graph", "verify"] {
+        place.imgc(&[command, "--check", "ctx"]).fails_with(2).says("`imgc build` alone");
+    }
+}
+
+#[test]
+fn what_a_step_sees_of_them() {
+    let Some(place) = ready("what_a_step_sees_of_them") else { return };
+    let dockerfile = "FROM busybox\n\
+        RUN df -k /dev/shm | tail -n 1 | awk '{print $2}' > /shm; ulimit -n > /files; grep -E 'ex[12]' /etc/hosts > /hosts; \\\n\
+        test ! -s /etc/nothing\n";
+    let args = [
+        "-t",
+        "app",
+        "--shm-size=2m",
+        "--ulimit",
+        "nofile=100:200",
+        "--add-host",
+        "ex1:10.1.2.3",
+        "--add-host",
+        "ex2=[fd00::1]",
+        "--allow",
+        "network.host",
+        "--annotation",
+        "org.example.a=b c",
+        "--label",
+        "l=1",
+        "--metadata-file",
+        "meta.json",
+        "--iidfile",
+        "iid",
+    ];
+    place.build(dockerfile, &args);
+    let cat = |path: &str| place.imgc(&["cat", "app", path]).ok().stdout;
+    assert_eq!(cat("/shm"), "2048\n");
+    assert_eq!(cat("/files"), "100\n");
+    let hosts = cat("/hosts");
+    assert!(hosts.contains("10.1.2.3") && hosts.contains("fd00::1"), "{hosts}");
+    let meta: Value =
+        serde_json::from_str(&fs_err::read_to_string(place.path("meta.json")).unwrap()).unwrap();
+    assert_eq!(
+        meta["containerimage.config.digest"].as_str().unwrap(),
+        fs_err::read_to_string(place.path("iid")).unwrap().trim()
+    );
+    place.imgc(&["inspect", "app"]).ok().prints("\"l\": \"1\"");
+}
+
+/// Only the steps of the stages that are named run again.
+#[test]
+fn results_that_must_not_be_used() {
+    let Some(place) = ready("results_that_must_not_be_used") else { return };
+    let dockerfile = "FROM busybox AS one\nRUN head -c 8 /dev/urandom | od -x > /one\n\
+        FROM busybox AS two\nRUN head -c 8 /dev/urandom | od -x > /two\n\
+        FROM scratch\nCOPY --from=one /one /\nCOPY --from=two /two /\n";
+    let build = |more: &[&str]| {
+        place.build(dockerfile, &[&["-t", "app"], more].concat());
+        (place.imgc(&["cat", "app", "/one"]).ok().stdout, place.imgc(&["cat", "app", "/two"]).ok().stdout)
+    };
+    let first = build(&[]);
+    assert_eq!(build(&[]), first);
+    let second = build(&["--no-cache-filter", "two"]);
+    assert!(second.0 == first.0 && second.1 != first.1);
+    assert_eq!(build(&[]), second, "what ran again is what is known from now on");
+    let third = build(&["--no-cache-filter", "one,two"]);
+    assert!(third.0 != second.0 && third.1 != second.1);
+    let fourth = build(&["--no-cache=one"]);
+    assert!(fourth.0 != third.0 && fourth.1 == third.1);
+    let fifth = build(&["--no-cache"]);
+    assert!(fifth.0 != fourth.0 && fifth.1 != fourth.1);
+    // docker's form.
+    assert_eq!(build(&["--no-cache=false"]), fifth);
+    let sixth = build(&["--no-cache=true"]);
+    assert!(sixth.0 != fifth.0 && sixth.1 != fifth.1);
+    place.imgc(&["build", "--no-cache=oen", "ctx"]).ok().says("`oen` of `--no-cache`");
+}
+
+const OFFERS: &str = "# VERSION of all\nARG VERSION=1\n# build makes it\nFROM busybox AS build\nARG VERSION\n\
+    # MODE how\nARG MODE=fast-$VERSION\nRUN --mount=type=secret,id=token,required true\n\
+    # run runs it\nFROM busybox AS run\nARG PORT\nCOPY --from=build /x /\nRUN --mount=type=ssh true\n";
+
+#[test]
+fn questions_instead_of_builds() {
+    let place = place();
+    place.write("ctx/Dockerfile", OFFERS);
+    let outline = place.imgc(&["build", "--call=outline", "--build-arg", "PORT=80", "ctx"]).ok();
+    assert_eq!(
+        outline.stdout,
+        "TARGET:       run\nDESCRIPTION:  runs it\n\n\
+         BUILD ARG  VALUE   DESCRIPTION\nVERSION    1       of all\nMODE       fast-1  how\nPORT       80\n\n\
+         SECRET  REQUIRED\ntoken   true\n\nSSH      REQUIRED\ndefault\n"
+    );
+    let targets = place.imgc(&["build", "--call=targets", "ctx"]).ok();
+    assert_eq!(
+        targets.stdout,
+        "TARGET         DESCRIPTION\nbuild          makes it\nrun (default)  runs it\n"
+    );
+
+    let json = |args: &[&str]| -> Value {
+        let done = place.imgc(&[&["build"], args, &["ctx"]].concat()).ok();
+        serde_json::from_str(&done.stdout).unwrap()
+    };
+    let outline = json(&["--call=outline,format=json", "--target", "build"]);
+    assert_eq!((&outline["name"], &outline["args"][1]["value"]), (&"build".into(), &"fast-1".into()));
+    assert_eq!(outline["secrets"][0]["required"], true);
+    assert_eq!(outline["args"][0]["location"]["ranges"][0]["start"]["line"], 2);
+    assert!(outline.get("ssh").is_none());
+    let targets = json(&["--call", "format=json,targets"]);
+    assert_eq!(
+        (&targets["targets"][1]["default"], &targets["targets"][0]["base"]),
+        (&true.into(), &"busybox".into())
+    );
+
+    place.write("ctx/Dockerfile", "FROM scratch AS base\nWORKDIR rel\nCMD echo x\nFROM scratch AS other\n");
+    let found = place.imgc(&["build", "--check", "ctx"]).fails_with(5);
+    let found = found.prints("WorkdirRelativePath").prints("JSONArgsRecommended");
+    assert!(found.stdout.contains("2 findings"), "{}", found.stdout);
+    // Of what the target needs alone.
+    place.imgc(&["build", "--call=lint", "--target", "other", "ctx"]).ok().prints("no findings");
+    let done = place.imgc(&["build", "--call=check,format=json", "ctx"]).fails_with(5);
+    let found: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(found["findings"].as_array().unwrap().len(), 2);
+    place.imgc(&["build", "--check", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=all", "ctx"]).ok();
+    place.write("ctx/Dockerfile", "FROM scratch\nNOPE\n");
+    for call in ["check", "outline", "targets"] {
+        place.imgc(&["build", "--call", call, "ctx"]).fails_with(3);
+    }
+    // Nothing was built.
+    assert_eq!(place.imgc(&["images", "-q"]).ok().stdout, "");
+}
+
+/// A root whose shell is made for another processor: its header is all that is looked at.
+#[test]
+fn a_program_for_another_processor() {
+    let test = "a_program_for_another_processor";
+    let foreign = if cfg!(target_arch = "aarch64") { ("amd64", 62_u8) } else { ("arm64", 183) };
+    let emulated = std::fs::read_dir("/proc/sys/fs/binfmt_misc").is_ok_and(|mut all| {
+        all.any(|one| one.is_ok_and(|one| one.file_name().to_string_lossy().contains("qemu")))
+    });
+    if emulated {
+        peer::skipped(test, "this machine has emulators");
+        return;
+    }
+    let place = place();
+    let mut head = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0".to_vec();
+    head.extend([foreign.1, 0]);
+    head.resize(128, 0);
+    let mut tar = tar::Builder::new(Vec::new());
+    for (name, content) in [("bin/sh", head.as_slice()), ("bin/script", b"#!/bin/sh\necho\n")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_mode(0o755);
+        header.set_size(content.len() as u64);
+        tar.append_data(&mut header, name, content).unwrap();
+    }
+    place.write("root.tar", tar.into_inner().unwrap());
+    place.imgc(&["import", "root.tar", "foreign"]).ok();
+    for run in ["RUN echo", "RUN [\"/bin/script\"]", "RUN [\"script\"]"] {
+        place.write("ctx/Dockerfile", format!("FROM foreign\nENV PATH=/bin\n{run}\n"));
+        let done = place.imgc(&["build", "ctx"]).fails_with(9).says("Dockerfile:3:1");
+        let done = done.says(&format!("`/bin/sh` is made for {}", foreign.0)).says("qemu-user-static");
+        assert!(done.stderr.contains("$BUILDPLATFORM"), "{}", done.stderr);
+    }
+    // What runs nothing of it is built.
+    place.write("ctx/Dockerfile", "FROM foreign\nCOPY Dockerfile /\n");
+    place.imgc(&["build", "--platform", &format!("linux/{}", foreign.0), "ctx"]).ok();
+}
