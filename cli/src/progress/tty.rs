@@ -80,7 +80,7 @@ impl EventSink for Tty {
                     self.bar(&what, format!("fetching {what}")).set_message(shown);
                 }
             }
-            Event::Layer { .. } => {}
+            Event::Layer { .. } | Event::Normalised { .. } => {}
             Event::Diagnostic(found) => self.print(&diagnostic::to_text(
                 &found,
                 &self.sources.lock().unwrap_or_else(PoisonError::into_inner),

@@ -184,6 +184,7 @@ fn arguments(args: &build::Args, varied: &BTreeSet<Vary>) -> Vec<OsString> {
     one("--graph", args.graph.clone().map(PathBuf::into_os_string));
     one("--target", text(&args.target));
     one("--shm-size", text(&args.shm_size));
+    one("--cpus", Some(args.cpus.to_string().into()));
     one("--epoch", args.epoch.map(|seconds| seconds.to_string().into()));
     one("--network", Some(args.network.clone().into()));
     one("--compress", Some(args.compress.clone().into()));
