@@ -10,6 +10,7 @@ mod differential;
 mod first_light;
 mod images;
 mod look;
+mod repro;
 mod same_bits;
 mod server;
 
