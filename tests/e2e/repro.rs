@@ -66,7 +66,12 @@ const ROWS: &[Row] = &[
 
 /// Rows with tools that busybox does not have; what they leave is looked at raw with `imgc run`.
 const DEBIAN: &[Row] = &[
-    Row("gzip-time", 'N', Raw::Output, "seq 999 > log; gzip log"),
+    Row(
+        "gzip-time",
+        'N',
+        Raw::Output,
+        "mkdir -p /var/log/app; seq 999 > /var/log/app/log; gzip /var/log/app/log",
+    ),
     Row("ldconfig-cache", 'N', Raw::Output, "cp /usr/lib/*/libz.so.1.* /usr/local/lib/; ldconfig"),
     Row("python-bytecode", 'N', Raw::Output, "echo 'x = 1' > m.py; python3 -c 'import m'"),
     Row("archive-times", 'N', Raw::Output, "seq 9 > m.o; ar rcU lib.a m.o; ar tvU lib.a > /dev/null"),
@@ -228,6 +233,7 @@ fn rules_for_bytes_inside_files() {
     // Raw, as a program in the same image leaves it.
     for Row(name, level, kind, script) in DEBIAN {
         let show = match (*name, kind) {
+            ("gzip-time", _) => "cat /var/log/app/log.gz",
             ("ldconfig-cache", _) => "cat /var/cache/ldconfig/aux-cache",
             (_, Raw::Files) => "tar -c . | cat",
             _ => "cat $(find . -type f)",
@@ -243,7 +249,7 @@ fn rules_for_bytes_inside_files() {
 
     // What reads these files finds them in order.
     place
-        .imgc(&["run", "rows", "sh", "-c", "cd /out/gzip-time && gzip -t log.gz && zcat log.gz | tail -1"])
+        .imgc(&["run", "rows", "sh", "-c", "cd /var/log/app && gzip -t log.gz && zcat log.gz | tail -1"])
         .ok()
         .prints("999");
     place

@@ -87,7 +87,7 @@ fn entries() -> Vec<(&'static str, Entry, Vec<u8>)> {
 fn step() -> (Vec<u8>, Vec<u8>) {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    fs_err::create_dir(at("d")).unwrap();
+    fs_err::create_dir_all(at("d/share/doc")).unwrap();
     let member = format!("!<arch>\n{:<16}{:<12}0     0     100644  2         `\nab", "a.o/", 1_900_000_001);
     let header = [3495u32, 0, 1_900_000_000, 5].map(u32::to_le_bytes).concat();
     let gzip = [&[0x1f, 0x8b, 8, 0], &1_900_000_000u32.to_le_bytes()[..], b"\0\x03rest"].concat();
@@ -95,16 +95,23 @@ fn step() -> (Vec<u8>, Vec<u8>) {
         ("d/m.py", b"x = 1".to_vec()),
         ("d/m.pyc", header),
         ("d/lib.a", member.into_bytes()),
-        ("d/log.gz", gzip),
+        ("d/share/doc/log.gz", gzip),
         ("d/old", b"data".to_vec()),
     ] {
         fs_err::write(at(name), content).unwrap();
     }
     fs_err::hard_link(at("d/old"), at("again")).unwrap();
     std::os::unix::fs::symlink("d", at("link")).unwrap();
-    for (name, time) in
-        [("d/m.py", 0), ("d/m.pyc", 1), ("d/lib.a", 1), ("d/log.gz", 0), ("d/old", -99), ("d", 2)]
-    {
+    for (name, time) in [
+        ("d/m.py", 0),
+        ("d/m.pyc", 1),
+        ("d/lib.a", 1),
+        ("d/share/doc/log.gz", 0),
+        ("d/old", -99),
+        ("d/share/doc", 2),
+        ("d/share", 2),
+        ("d", 2),
+    ] {
         fs_err::set_permissions(at(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         let file = std::fs::File::open(at(name)).unwrap();
         imgc_image::rooted::set_time(std::os::fd::AsFd::as_fd(&file), 1_900_000_000 + time).unwrap();
@@ -313,8 +320,8 @@ const GOLDEN: &[(&str, &str)] = &[
     ("zstd: exactly a block", "de678f4317be66f61647267a03fef3bfffb94bbbc0fcf8be4fe320462e23e3d9"),
     ("gzip: a block and a byte", "bb3b4fd67d315dd5243ace5fa9ecb5260f566f2f5a8500a914a7e59bdf2e28a3"),
     ("zstd: a block and a byte", "fe8e25246f7830c7540d23159a34c4e3032017dac6b5c9a4497760e252d760fd"),
-    ("step: layer", "298ac819b449ba565e8565e67903034bb037af2082340229bd955df80f84d75b"),
-    ("step: index", "c2a6c41810966543338d2308b23353ec6f5dcb40939920298f342137785c8c64"),
+    ("step: layer", "bb0a6e21f5a5acc4c4e2ca77958204af51ca8644d15691b3473690b2cae57c54"),
+    ("step: index", "681cfe1911b9e82de4ce1ae418aa87889409789aa275d5d2d929a7183d1edecd"),
     ("config: every field", "6b5bbdeb611b395d22683757707787688ba2bbf6365f4287fdb62f98edd4738f"),
     ("config: nothing", "1475e1cf0118aa3ddadbc8ae05cd5d5e151b63784e1e062de226e70fced50a0f"),
     ("manifest", "a8b2afd022043fc56121bf8ce0e56507f59a70bcc6f376ddbdd07f736af02088"),

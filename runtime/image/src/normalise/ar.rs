@@ -1,4 +1,4 @@
-//! The times of members of an `ar` archive: a static library, a Debian package.
+//! The times of members of an `ar` archive: a static library.
 //!
 //! Owners and modes are those that the step sees, which are the same everywhere.
 

@@ -3,13 +3,14 @@
 //! The step clock (`spec/reproducibility.md` 2) moves the times of files. Some formats hold such a time inside, where a
 //! tool looks for it again. A rule changes such bytes only where their place in the format says that they are a
 //! time, and their value lies between the start of the step and the last change of the file: the clock of this step
-//! and nothing else. Only headers are read here; the content is read once, later, by the writer of the layer.
+//! and nothing else. No rule is for files whose digest tools write down elsewhere (packages, archives that are given
+//! on): it would no longer be theirs. Only headers are read here; the content is read once, later, by the writer of the layer.
 //!
 //! | rule | files | bytes |
 //! |---|---|---|
 //! | `python-bytecode` | `*.pyc` | the time of the source in the header (PEP 552, flags 0) |
-//! | `archive-times` | `*.a`, `*.deb` | the times of members in their headers (`ar`) |
-//! | `gzip-time` | `*.gz`, `*.tgz`, `*.svgz` | the time in the header (RFC 1952) |
+//! | `archive-times` | `*.a` | the times of members in their headers (`ar`) |
+//! | `gzip-time` | `*.gz` of logs and manuals: below `/var/log`, and `share/man`, `share/doc`, `share/info` anywhere | the time in the header (RFC 1952) |
 //! | `ldconfig-cache` | `/var/cache/ldconfig/aux-cache` | left out: inode numbers and times of the machine |
 
 mod ar;
@@ -70,6 +71,14 @@ pub(crate) fn is_left_out(path: &ImagePath) -> Option<Rule> {
     (path.as_bytes() == b"var/cache/ldconfig/aux-cache").then_some(Rule::LdconfigCache)
 }
 
+/// True where logs and manuals lie, which nobody keeps a digest of.
+fn is_read_by_people(path: &ImagePath) -> bool {
+    let parts: Vec<&[u8]> = path.parts().collect();
+    let manuals: [&[u8]; 3] = [b"man", b"doc", b"info"];
+    parts.starts_with(&[b"var", b"log"])
+        || parts.windows(2).any(|pair| pair[0] == b"share" && manuals.contains(&pair[1]))
+}
+
 /// The times of the step that stand for "now".
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -116,13 +125,12 @@ pub(crate) fn apply<'a>(
         let Candidate { path, time, was, is_new } = candidate;
         let name = path.name().unwrap_or_default();
         let window = Window { start, end: was, time };
-        let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending.as_bytes()));
         let (rule, patches) = if let Some(times) = pyc::source_of(path).and_then(|source| moved.get(&source))
         {
             (Rule::PythonBytecode, look(root, path, |file| pyc::patches(file, *times))?)
-        } else if is_new && ends(&[".a", ".deb"]) {
+        } else if is_new && name.ends_with(b".a") {
             (Rule::ArchiveTimes, look(root, path, |file| ar::patches(file, window))?)
-        } else if is_new && ends(&[".gz", ".tgz", ".svgz"]) {
+        } else if is_new && name.ends_with(b".gz") && is_read_by_people(path) {
             (Rule::GzipTime, look(root, path, |file| gzip::patches(file, window))?)
         } else {
             continue;
@@ -180,15 +188,18 @@ pub(crate) mod tests {
         let gzip = |time: i64| [&[0x1f, 0x8b, 8, 0], &low(time).to_le_bytes()[..], b"\0\x03rest"].concat();
         let compiled = |time: i64| [3495, 0, low(time), 5].map(u32::to_le_bytes).concat();
         let cache = "var/cache/ldconfig";
-        fs_err::create_dir_all(dir.path().join(cache)).unwrap();
+        for name in [cache, "var/log", "usr/local/share/man/man1"] {
+            fs_err::create_dir_all(dir.path().join(name)).unwrap();
+        }
         for (name, time, content) in [
             ("m.py", now, b"x = 1".to_vec()),
             ("m.pyc", now + 1, compiled(now)),
             ("lib.a", now + 1, member(now).into_bytes()),
-            ("log.gz", now, gzip(now)),
+            ("var/log/log.gz", now, gzip(now)),
+            ("usr/local/share/man/man1/x.1.gz", now, gzip(now)),
             // Data that was there before: an old archive, and a file that came with an old time.
             ("data.a", now, member(77).into_bytes()),
-            ("old.gz", 99, gzip(99)),
+            ("var/log/old.gz", 99, gzip(99)),
             ("var/cache/ldconfig/aux-cache", now, format!("inode at {now}").into_bytes()),
             ("var/cache/ldconfig/other", now, b"other".to_vec()),
         ] {
@@ -196,7 +207,10 @@ pub(crate) mod tests {
             fs_err::write(&path, content).unwrap();
             set(&path, time);
         }
-        for name in [cache, "var/cache", "var"] {
+        let mut dirs =
+            vec![cache, "var/cache", "var/log", "var", "usr/local/share/man/man1", "usr/local/share/man"];
+        dirs.extend(["usr/local/share", "usr/local", "usr"]);
+        for name in dirs {
             set(&dir.path().join(name), now);
         }
         dir
@@ -212,7 +226,7 @@ pub(crate) mod tests {
         let layer = |now: i64| {
             let dir = left_at(now);
             let raw = |name: &str| fs_err::read(dir.path().join(name)).unwrap();
-            let before = ["m.pyc", "lib.a", "log.gz", "var/cache/ldconfig/aux-cache"].map(raw);
+            let before = ["m.pyc", "lib.a", "var/log/log.gz", "var/cache/ldconfig/aux-cache"].map(raw);
             let root = Root::open(dir.path()).unwrap();
             let clock = StepClock { start: (now, 0), time: 500 };
             let scan::Changes { entries, normalised } =
@@ -241,12 +255,34 @@ pub(crate) mod tests {
             by_rule,
             [
                 ("archive-times", vec!["/lib.a".to_owned()]),
-                ("gzip-time", vec!["/log.gz".to_owned()]),
+                (
+                    "gzip-time",
+                    vec!["/usr/local/share/man/man1/x.1.gz".to_owned(), "/var/log/log.gz".to_owned()]
+                ),
                 ("ldconfig-cache", vec!["/var/cache/ldconfig/aux-cache".to_owned()]),
                 ("python-bytecode", vec!["/m.pyc".to_owned()]),
             ]
         );
         assert_eq!(one.3, two.3);
+    }
+
+    /// What is given on with a digest keeps every byte, whatever time is in it.
+    #[test]
+    fn archives_that_are_given_on_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let gzip = [&[0x1f, 0x8b, 8, 0], &1_000_000u32.to_le_bytes()[..], b"\0\x03rest"].concat();
+        let member = format!("!<arch>\n{:<16}{:<12}0     0     100644  2         `\nab", "a.o/", 1_000_000);
+        for (name, content) in
+            [("Packages.gz", gzip.as_slice()), ("app.tgz", &gzip), ("app.deb", member.as_bytes())]
+        {
+            fs_err::write(dir.path().join(name), content).unwrap();
+            set(&dir.path().join(name), 1_000_000);
+        }
+        let root = Root::open(dir.path()).unwrap();
+        let clock = StepClock { start: (1_000_000, 0), time: 500 };
+        let found = scan::changes(&root, &Tree::default(), clock).unwrap();
+        assert_eq!(found.normalised, Normalised::new());
+        assert_eq!(fs_err::read(dir.path().join("app.tgz")).unwrap(), gzip);
     }
 
     /// A file with this content.
