@@ -156,11 +156,10 @@ fn verifying_names_the_first_step_that_differs() {
     let text = "FROM busybox\nRUN echo fixed > /fixed\n\
         RUN date +%s > /now; head -c 16 /dev/urandom > /random; echo same > /same\nRUN cat /now > /later\n";
     place.write("ctx/Dockerfile", text);
-    let found = json(&place, &["verify", "--vary", "time,readdir", "ctx"], 6);
+    let found = json(&place, &["verify", "--vary", "time", "ctx"], 6);
     let difference = &found["difference"];
     assert_eq!((&difference["step"], &difference["same"]), (&"Dockerfile#3".into(), &1.into()));
     assert_eq!(difference["followers"][0], "Dockerfile#4");
-    assert_eq!(found["notVaried"][0]["what"], "readdir");
     let files: Vec<(&str, &str)> = difference["files"]
         .as_array()
         .unwrap()

@@ -75,6 +75,20 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// Brings an image from any place into the store, without a name, and gives its manifest, or the index of `All`. What
+/// is in the store stays where it is.
+pub fn bring(
+    session: &Session,
+    store: &Store,
+    from: &str,
+    platforms: &Platforms,
+) -> Result<Descriptor, Failure> {
+    let show = progress::start(&session.global);
+    let done = copy(session, store, &Place::parse(from)?, &Place::Store(String::new()), platforms, &show);
+    show.close();
+    done
+}
+
 fn copy(
     session: &Session,
     store: &Store,

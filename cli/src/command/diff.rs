@@ -50,7 +50,7 @@ enum Part {
 }
 
 /// A value that differs: what it was and what it is.
-type Pair = (Option<String>, Option<String>);
+pub type Pair = (Option<String>, Option<String>);
 
 /// All that differs.
 #[derive(Default)]
@@ -115,7 +115,7 @@ fn compare(store: &Store, before: &Opened, after: &Opened, args: &Args) -> Resul
 }
 
 /// Keys whose values differ.
-fn pairs<K: Ord>(before: BTreeMap<K, String>, mut after: BTreeMap<K, String>) -> BTreeMap<K, Pair> {
+pub fn pairs<K: Ord>(before: BTreeMap<K, String>, mut after: BTreeMap<K, String>) -> BTreeMap<K, Pair> {
     let mut found = BTreeMap::new();
     for (key, old) in before {
         let new = after.remove(&key);
@@ -128,7 +128,7 @@ fn pairs<K: Ord>(before: BTreeMap<K, String>, mut after: BTreeMap<K, String>) ->
 }
 
 /// The config as paths and values: `config.Env.PATH`, `config.Cmd`.
-fn config(opened: &Opened, semantic: bool) -> Result<BTreeMap<String, String>, Failure> {
+pub fn config(opened: &Opened, semantic: bool) -> Result<BTreeMap<String, String>, Failure> {
     let mut config = opened.config.clone();
     config.rootfs.diff_ids.clear();
     if semantic {

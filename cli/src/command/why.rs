@@ -1,5 +1,6 @@
-//! `imgc why`: why a step ran again.
+//! `imgc why`: why a step ran again, and which step made a file.
 
+mod made;
 pub mod record;
 
 use std::io::Write;
@@ -14,38 +15,54 @@ use crate::failure::{Failure, code};
 use crate::render::units;
 use crate::session::Session;
 
-/// Show why a step ran again in the last build: which part of its key changed
+/// Show why a step ran again in the last build: which part of its key changed; or which step made a file
 ///
 /// The last build is compared with the one before it that was different, of the same context, file, target and
-/// platforms.
+/// platforms; or with an earlier one of the last ten.
 #[derive(Debug, clap::Args)]
 #[command(
     mut_args(super::fewer_build_options),
     after_help = "Examples:
   imgc why build#12
-  imgc why all ./app          # every step that ran"
+  imgc why all ./app                # every step that ran
+  imgc why build#12 --against 3     # compared with the third build before
+  imgc why --image /etc/hosts ./app # which step made this file"
 )]
 pub struct Args {
     /// A step as messages name it (`build#12`, or `#12`), or `all` that ran
-    #[arg(value_name = "STEP")]
-    step: String,
+    #[arg(value_name = "STEP", required_unless_present = "image")]
+    step: Option<String>,
+    /// Compare with this build: how many builds before, or the start of its name (`--json` shows names)
+    #[arg(long, value_name = "BUILD")]
+    against: Option<String>,
+    /// Show which steps made, changed or removed this path of the image
+    #[arg(long, value_name = "PATH", conflicts_with = "against")]
+    image: Option<String>,
     #[command(flatten)]
     build: build::Args,
 }
 
 /// Explains.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
-    let builds = record::read(&args.build)?;
-    let Some(now) = builds.last() else {
-        return Err(Failure::new(
-            code::FAILED,
-            format!("no build of `{}` is remembered", args.build.context),
-        )
-        .help("build it first, with the same context, file, target and platforms"));
+    // With `--image` no step is named: the first word is the context.
+    let context = match (&args.image, &args.step) {
+        (Some(_), Some(first)) => first,
+        _ => &args.build.context,
     };
-    let wanted = wanted(now, &args.step)?;
-    let nothing = BuildRecord { v: BuildRecord::FORM, build: String::new(), steps: Vec::new() };
-    let before = builds.len().checked_sub(2).map_or(&nothing, |at| &builds[at]);
+    let builds = record::read(&args.build, context)?;
+    let Some(now) = builds.last() else {
+        return Err(Failure::new(code::FAILED, format!("no build of `{context}` is remembered"))
+            .help("build it first, with the same context, file, target and platforms"));
+    };
+    if let Some(path) = &args.image {
+        return made::run(session, now, path);
+    }
+    let wanted = wanted(now, args.step.as_deref().unwrap_or("all"))?;
+    let nothing = BuildRecord { v: BuildRecord::FORM, build: String::new(), when: 0, steps: Vec::new() };
+    let before = match &args.against {
+        Some(name) => earlier(&builds, name)?,
+        None => builds.len().checked_sub(2).map_or(&nothing, |at| &builds[at]),
+    };
     let compared = Builds::new(before, now);
     let explained: Vec<(usize, Why)> = wanted.into_iter().map(|at| (at, compared.explain(at))).collect();
     let mut out = std::io::stdout().lock();
@@ -61,6 +78,30 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         text(&mut out, now, *at, why)?;
     }
     Ok(0)
+}
+
+/// An earlier build: so many before the last one, or by the start of its name.
+fn earlier<'a>(builds: &'a [BuildRecord], name: &str) -> Result<&'a BuildRecord, Failure> {
+    let last = builds.len().saturating_sub(1);
+    let by_number =
+        name.parse::<usize>().ok().filter(|&back| back > 0).and_then(|back| last.checked_sub(back));
+    let by_name = || builds[..last].iter().rev().find(|build| build.build.starts_with(name));
+    if let Some(found) = by_number.map(|at| &builds[at]).or_else(by_name) {
+        return Ok(found);
+    }
+    let now = imgc_base::clock::wall().as_secs();
+    let known = builds[..last].iter().rev().enumerate().map(|(at, build)| {
+        let ago = units::duration(now.saturating_sub(build.when).saturating_mul(1000));
+        let ran = build.steps.iter().filter(|step| !step.cached).count();
+        format!("{}: {}, {ago} ago, {ran} of {} steps ran", at + 1, build.build, build.steps.len())
+    });
+    let known: Vec<String> = known.collect();
+    let failure = Failure::usage(format!("no earlier build `{name}` is remembered"));
+    Err(if known.is_empty() {
+        failure.note("the last build is the only one")
+    } else {
+        known.into_iter().fold(failure, Failure::note)
+    })
 }
 
 /// Numbers of the steps that are asked for.

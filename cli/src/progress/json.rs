@@ -33,6 +33,9 @@ impl EventSink for Json {
                 json!({"ev": "node.log", "node": step, "stream": stream, "line": line})
             }
             Event::StepDone { step, millis } => json!({"ev": "node.done", "node": step, "millis": millis}),
+            Event::Normalised { step, rule, what, paths } => {
+                json!({"ev": "node.normalised", "node": step, "rule": rule, "what": what, "paths": paths})
+            }
             Event::StepFailed { step, millis } => {
                 json!({"ev": "node.failed", "node": step, "millis": millis})
             }

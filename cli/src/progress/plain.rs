@@ -44,6 +44,13 @@ impl EventSink for Plain {
                 format!("{step} {} | {}", units::duration(self.since(&step)), units::printable(&line))
             }
             Event::StepDone { step, millis } => format!("{step} DONE {}", units::duration(millis)),
+            Event::Normalised { step, rule, what, paths } => {
+                let first = units::printable(paths.first().map_or("", String::as_str));
+                match paths.len() {
+                    0 | 1 => format!("{step} {rule}: {first}: {what}"),
+                    count => format!("{step} {rule}: {first} and {} more: {what}", count - 1),
+                }
+            }
             Event::StepFailed { step, millis } => format!("{step} FAILED {}", units::duration(millis)),
             Event::Fetch { what, done, total: Some(total) } if done == total => {
                 format!("fetched {what} {}", units::bytes(total))

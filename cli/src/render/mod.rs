@@ -1,6 +1,7 @@
 //! How things look: errors, tables, sizes. Everything here writes to stderr or returns text.
 
 pub mod diagnostic;
+pub mod page;
 pub mod table;
 pub mod units;
 

@@ -45,6 +45,17 @@ pub enum Event {
         /// How long it ran, in milliseconds.
         millis: u64,
     },
+    /// Bytes of files that only said when the step ran were made the same on every machine.
+    Normalised {
+        /// `build#12`.
+        step: String,
+        /// The rule's name: `gzip-time`.
+        rule: &'static str,
+        /// What it does.
+        what: &'static str,
+        /// Whose bytes, absolute.
+        paths: Vec<String>,
+    },
     /// A step failed; the error itself is the build's result.
     StepFailed {
         /// `build#12`.

@@ -173,7 +173,7 @@ impl Container {
         let upper = Root::open(&self.upper()).map_err(ExecuteError::io("open a container"))?;
         let depth = u32::try_from(tree.layers().len() + 1).unwrap_or(u32::MAX);
         let clock = StepClock { start: self.record.begin, time: epoch.step_time(depth) };
-        let entries = scan::changes(&upper, tree, clock)?;
+        let scan::Changes { entries, .. } = scan::changes(&upper, tree, clock)?;
         if entries.is_empty() {
             return Ok(None);
         }

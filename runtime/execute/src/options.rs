@@ -29,6 +29,8 @@ pub struct BuildOptions {
     pub hosts: Vec<(String, String)>,
     /// Size of `/dev/shm` in bytes.
     pub shm_size: Option<u64>,
+    /// How many processors steps are told of, on every machine.
+    pub cpus: u32,
     /// Limits of processes: name, soft, hard.
     pub ulimits: Vec<(String, u64, u64)>,
     /// Variables lent to commands that are in no key and no layer: proxies.
@@ -125,6 +127,7 @@ impl Default for BuildOptions {
             allow_insecure: false,
             hosts: Vec::new(),
             shm_size: None,
+            cpus: imgc_sandbox::CPUS,
             ulimits: Vec::new(),
             lent_env: Vec::new(),
             secrets: BTreeMap::new(),

@@ -119,7 +119,7 @@ fn main() {
     let clock = StepClock { start: (i64::MAX, 0), time: 1 };
 
     let start = Clock::start();
-    let entries = changes(&root, &Tree::default(), clock).unwrap();
+    let entries = changes(&root, &Tree::default(), clock).unwrap().entries;
     report("scan without content", 0, start);
     for (name, compression) in [
         ("tar only", None),

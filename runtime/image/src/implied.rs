@@ -118,11 +118,11 @@ mod tests {
         let stat = upper.stat(&path("tmp")).unwrap().unwrap();
         assert_eq!((stat.st_mode & 0o7777, stat.st_mtime), (0o750, 0));
         let clock = StepClock { start: (1_000_000_000, 0), time: 500 };
-        assert_eq!(changes(&upper, &tree, clock).unwrap(), []);
+        assert_eq!(changes(&upper, &tree, clock).unwrap().entries, []);
         // With a change below, the directory is what the tree has.
         fs_err::write(dir.path().join("a/b/new"), "").unwrap();
         let found: Vec<String> =
-            changes(&upper, &tree, clock).unwrap().iter().map(|e| e.path.to_string()).collect();
+            changes(&upper, &tree, clock).unwrap().entries.iter().map(|e| e.path.to_string()).collect();
         assert_eq!(found, ["/a", "/a/b", "/a/b/new"]);
     }
 }

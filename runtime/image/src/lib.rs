@@ -12,6 +12,7 @@
 //! | [`flatten`] | what layers flatten to, as one digest: the certificate |
 //! | [`unpack`] | a layer's tar to an index, and to a directory for overlay mounts |
 //! | [`scan`] | an overlay upper directory to entries |
+//! | [`normalise`] | bytes of files that only say when a step ran |
 //! | [`implied`] | directories that a layer implies but does not hold |
 //! | [`ownership`] | owners that this user may not set, kept beside the file |
 //! | [`compress`] | gzip and zstd, the same bytes for any number of threads |
@@ -42,9 +43,9 @@ pub mod layout;
 pub mod limits;
 pub mod manifest;
 pub mod merge;
+pub mod normalise;
 pub mod output;
 pub mod ownership;
-mod pyc;
 pub mod rooted;
 pub mod scan;
 mod scratch;

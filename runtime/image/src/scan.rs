@@ -15,7 +15,7 @@ use rustix::fs::{AtFlags, FileType, Stat};
 use crate::entry::{Entry, Kind, Meta};
 use crate::error::ImageError;
 use crate::index::LayerIndex;
-use crate::pyc;
+use crate::normalise::{self, Candidate, Normalised};
 use crate::rooted::{Root, meta_of, read_xattrs, set_time_at};
 use crate::tar_write::LayerWriter;
 use crate::tree::Tree;
@@ -30,26 +30,44 @@ pub struct StepClock {
 }
 
 impl StepClock {
+    /// True for a file that was written since the step began.
+    fn is_new(self, stat: &Stat) -> bool {
+        (stat.st_mtime, stat.st_mtime_nsec.cast_signed()) >= self.start
+    }
+
     /// The canonical form of a file's time.
     fn canonical(self, stat: &Stat) -> i64 {
-        if (stat.st_mtime, stat.st_mtime_nsec.cast_signed()) >= self.start {
-            self.time
-        } else {
-            stat.st_mtime
-        }
+        if self.is_new(stat) { self.time } else { stat.st_mtime }
     }
 }
 
-/// Finds what an upper directory changed, and sets canonical times on disk. Files have no digest yet.
-pub fn changes(upper: &Root, below: &Tree, clock: StepClock) -> Result<Vec<Entry>, ImageError> {
-    let mut walk = Walk { upper, below, clock, found: Vec::new(), moved: BTreeMap::new() };
+/// What an upper directory changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The entries of its layer, in order. Files have no digest yet.
+    pub entries: Vec<Entry>,
+    /// The files whose bytes were made the same on every machine.
+    pub normalised: Normalised,
+}
+
+/// Finds what an upper directory changed; sets canonical times, also those inside files, on disk.
+pub fn changes(upper: &Root, below: &Tree, clock: StepClock) -> Result<Changes, ImageError> {
+    let mut walk =
+        Walk { upper, below, clock, found: Vec::new(), moved: BTreeMap::new(), left_out: Normalised::new() };
     walk.directory(&ImagePath::root())?;
-    let Walk { mut found, moved, .. } = walk;
+    let Walk { mut found, moved, left_out, .. } = walk;
     let files = found.iter().filter(|changed| matches!(changed.entry.kind, Kind::File { .. }));
-    pyc::follow(upper, files.map(|changed| (&changed.entry.path, changed.entry.meta.mtime)), &moved)?;
+    let files = files.map(|changed| Candidate {
+        path: &changed.entry.path,
+        time: changed.entry.meta.mtime,
+        was: changed.was,
+        is_new: changed.is_new,
+    });
+    let mut normalised = normalise::apply(upper, files, clock.start.0, &moved)?;
+    normalised.extend(left_out);
     found.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
     name_links(&mut found);
-    Ok(drop_unchanged(found, below))
+    Ok(Changes { entries: drop_unchanged(found, below), normalised })
 }
 
 struct Walk<'a> {
@@ -59,22 +77,41 @@ struct Walk<'a> {
     found: Vec<Changed>,
     /// Python sources whose time changed: the old and the new one.
     moved: BTreeMap<ImagePath, (i64, i64)>,
+    /// What is left out of the layer.
+    left_out: Normalised,
 }
 
 struct Changed {
     entry: Entry,
     /// Device and inode of a file with several names.
     group: Option<(u64, u64)>,
+    /// The time that it had on disk, in seconds.
+    was: i64,
+    /// True if the step clock gives it its time.
+    is_new: bool,
 }
 
 impl Walk<'_> {
-    fn directory(&mut self, dir: &ImagePath) -> Result<(), ImageError> {
+    /// Walks a directory; true if something in it was removed.
+    fn directory(&mut self, dir: &ImagePath) -> Result<bool, ImageError> {
         let fd = self.upper.dir(dir)?;
+        let mut removed = false;
         for item in self.upper.list(dir)? {
             let path = dir.child(&item.name);
             let stat = rustix::fs::statat(&fd, item.name.as_slice(), AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(ImageError::at("stat", &path))?;
-            let is_dir = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            if let Some(rule) = normalise::is_left_out(&path)
+                && kind == FileType::RegularFile
+                && self.clock.is_new(&stat)
+            {
+                rustix::fs::unlinkat(&fd, item.name.as_slice(), AtFlags::empty())
+                    .map_err(ImageError::at("remove", &path))?;
+                self.left_out.entry(rule).or_default().push(path);
+                removed = true;
+                continue;
+            }
+            let is_dir = kind == FileType::Directory;
             let Some(changed) = self.classify(&path, &stat)? else { continue };
             let (time, was) = (changed.entry.meta.mtime, (stat.st_mtime, stat.st_mtime_nsec));
             let whiteout = changed.entry.kind == Kind::Whiteout;
@@ -82,14 +119,12 @@ impl Walk<'_> {
                 self.moved.insert(path.clone(), (stat.st_mtime, time));
             }
             self.found.push(changed);
-            if is_dir {
-                self.directory(&path)?;
-            }
-            if !whiteout && was != (time, 0) {
+            let touched = is_dir && self.directory(&path)?;
+            if !whiteout && (touched || was != (time, 0)) {
                 set_time_at(&fd, &item.name, time).map_err(ImageError::at("set time of", &path))?;
             }
         }
-        Ok(())
+        Ok(removed)
     }
 
     fn classify(&self, path: &ImagePath, stat: &Stat) -> Result<Option<Changed>, ImageError> {
@@ -125,7 +160,8 @@ impl Walk<'_> {
             // A socket means nothing in an image; containerd's archive leaves it out too.
             _ => return Ok(None),
         };
-        Ok(Some(Changed { entry: Entry { path: path.clone(), kind, meta }, group }))
+        let (was, is_new) = (stat.st_mtime, self.clock.is_new(stat));
+        Ok(Some(Changed { entry: Entry { path: path.clone(), kind, meta }, group, was, is_new }))
     }
 
     /// Reads a directory's attributes; true if overlayfs marked it as hiding what lies below.
@@ -261,7 +297,7 @@ mod tests {
 
     fn scan(dir: &std::path::Path, below: &Tree) -> (LayerIndex, Vec<u8>) {
         let root = Root::open(dir).unwrap();
-        let entries = changes(&root, below, CLOCK).unwrap();
+        let entries = changes(&root, below, CLOCK).unwrap().entries;
         let mut tar = Vec::new();
         let index = write_layer(&root, entries, &mut tar).unwrap();
         (index, tar)
@@ -313,7 +349,7 @@ mod tests {
         let compiled = |time: u32| [3495, 0, time, 5].map(u32::to_le_bytes).concat();
         let path = dir.path().join("__pycache__/m.cpython-311.pyc");
         let now = std::os::unix::fs::MetadataExt::mtime(&stat);
-        fs_err::write(&path, compiled(pyc::low(now))).unwrap();
+        fs_err::write(&path, compiled(now.cast_unsigned() as u32)).unwrap();
         let (index, tar) = scan(dir.path(), &Tree::default());
         assert_eq!(fs_err::read(&path).unwrap(), compiled(500));
         let entry = &index.entries()[1];

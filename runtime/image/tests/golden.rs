@@ -2,11 +2,13 @@
 //!
 //! A change that fails this test is a new format version, not a new constant.
 
+use imgc_base::config::ImageConfig;
 use imgc_base::digest::{BlobDigest, FileDigest};
 use imgc_base::path::ImagePath;
 use imgc_image::compress::Compression;
 use imgc_image::manifest::{Descriptor, Index, Manifest, PlatformDoc, media};
 use imgc_image::output::{DockerImage, write_docker_archive, write_layout_archive, write_root_tar};
+use imgc_image::scan::{self, StepClock};
 use imgc_image::tree::Tree;
 use imgc_image::{Entry, Kind, LayerIndex, Meta, flatten, layout, merge};
 
@@ -81,6 +83,66 @@ fn entries() -> Vec<(&'static str, Entry, Vec<u8>)> {
     table.into_iter().map(|(what, (entry, content))| (what, entry, content)).collect()
 }
 
+/// What a step left, with times inside files that move with it.
+fn step() -> (Vec<u8>, Vec<u8>) {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs_err::create_dir_all(at("d/share/doc")).unwrap();
+    let member = format!("!<arch>\n{:<16}{:<12}0     0     100644  2         `\nab", "a.o/", 1_900_000_001);
+    let header = [3495u32, 0, 1_900_000_000, 5].map(u32::to_le_bytes).concat();
+    let gzip = [&[0x1f, 0x8b, 8, 0], &1_900_000_000u32.to_le_bytes()[..], b"\0\x03rest"].concat();
+    for (name, content) in [
+        ("d/m.py", b"x = 1".to_vec()),
+        ("d/m.pyc", header),
+        ("d/lib.a", member.into_bytes()),
+        ("d/share/doc/log.gz", gzip),
+        ("d/old", b"data".to_vec()),
+    ] {
+        fs_err::write(at(name), content).unwrap();
+    }
+    fs_err::hard_link(at("d/old"), at("again")).unwrap();
+    std::os::unix::fs::symlink("d", at("link")).unwrap();
+    for (name, time) in [
+        ("d/m.py", 0),
+        ("d/m.pyc", 1),
+        ("d/lib.a", 1),
+        ("d/share/doc/log.gz", 0),
+        ("d/old", -99),
+        ("d/share/doc", 2),
+        ("d/share", 2),
+        ("d", 2),
+    ] {
+        fs_err::set_permissions(at(name), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let file = std::fs::File::open(at(name)).unwrap();
+        imgc_image::rooted::set_time(std::os::fd::AsFd::as_fd(&file), 1_900_000_000 + time).unwrap();
+    }
+    let root = imgc_image::Root::open(dir.path()).unwrap();
+    let clock = StepClock { start: (1_900_000_000, 0), time: 1_767_139_201 };
+    let mut entries = scan::changes(&root, &Tree::default(), clock).unwrap().entries;
+    for entry in &mut entries {
+        // The user who tests, and the time of a link, are the machine's.
+        (entry.meta.uid, entry.meta.gid) = (0, 0);
+        if matches!(entry.kind, Kind::Symlink { .. }) {
+            entry.meta.mtime = 0;
+        }
+    }
+    let mut tar = Vec::new();
+    let index = scan::write_layer(&root, entries, &mut tar).unwrap();
+    (tar, index.encode())
+}
+
+/// A config with every field that is written.
+fn every_field() -> ImageConfig {
+    let text = r#"{"created":"2026-01-01T00:00:00Z","author":"a","architecture":"arm64","variant":"v8","os":"linux",
+        "config":{"User":"1:2","ExposedPorts":{"80/tcp":{},"53/udp":{}},"Env":["PATH=/bin","A="],"Entrypoint":["/e"],
+        "Cmd":["c","d"],"Volumes":{"/v":{}},"WorkingDir":"/w","Labels":{"b":"2","a":"1"},"StopSignal":"SIGINT",
+        "Shell":["/bin/sh","-c"],"OnBuild":["RUN x"],
+        "Healthcheck":{"Test":["CMD","t"],"Interval":1000000000,"Retries":3}},
+        "rootfs":{"type":"layers","diff_ids":["sha256:cabf331d2e074b1f44b8ffb9444378105bf2de3b1e3b305d902cf16b6f14b5a1"]},
+        "history":[{"created":"2026-01-01T00:00:00Z","created_by":"RUN x","comment":"c"},{"created_by":"CMD","empty_layer":true}]}"#;
+    serde_json::from_str(text).unwrap()
+}
+
 fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let mut add = |what: String, bytes: &[u8]| cases.push((what, BlobDigest::of(bytes).hex()));
@@ -121,6 +183,22 @@ fn cases() -> Vec<Case> {
         for compression in [Compression::Gzip, Compression::Zstd] {
             add(format!("{}: {what}", compression.name()), &compressed(compression, bytes));
         }
+    }
+
+    let block: Vec<u8> = (0..1_048_577u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    for (what, bytes) in [("exactly a block", &block[..1_048_576]), ("a block and a byte", &block[..])] {
+        for compression in [Compression::Gzip, Compression::Zstd] {
+            add(format!("{}: {what}", compression.name()), &compressed(compression, bytes));
+        }
+    }
+
+    let (layer, index) = step();
+    add("step: layer".into(), &layer);
+    add("step: index".into(), &index);
+    for (what, config) in
+        [("config: every field", every_field()), ("config: nothing", ImageConfig::default())]
+    {
+        add(what.into(), &serde_json::to_vec(&config).unwrap());
     }
 
     let config = Descriptor::new(media::CONFIG, BlobDigest::of(b"config"), 6);
@@ -238,6 +316,14 @@ const GOLDEN: &[(&str, &str)] = &[
     ("zstd: a layer", "317a11cd5c4af1f64b9971ea576beefcd9b010507572ce00348e434f1a20b66e"),
     ("gzip: two blocks of text", "35de09bf42e3446995095148ad03dfb21dc2848520d5264057a3e38946090be4"),
     ("zstd: two blocks of text", "1a3184026fa81ec2d40bfcc28ad6282126af090d09b415d553033f4f00ee2d79"),
+    ("gzip: exactly a block", "a5d57327b3bf51428cecc10107bb0f16bdd53a50265aa3c5f4b53b3e8dba1141"),
+    ("zstd: exactly a block", "de678f4317be66f61647267a03fef3bfffb94bbbc0fcf8be4fe320462e23e3d9"),
+    ("gzip: a block and a byte", "bb3b4fd67d315dd5243ace5fa9ecb5260f566f2f5a8500a914a7e59bdf2e28a3"),
+    ("zstd: a block and a byte", "fe8e25246f7830c7540d23159a34c4e3032017dac6b5c9a4497760e252d760fd"),
+    ("step: layer", "bb0a6e21f5a5acc4c4e2ca77958204af51ca8644d15691b3473690b2cae57c54"),
+    ("step: index", "681cfe1911b9e82de4ce1ae418aa87889409789aa275d5d2d929a7183d1edecd"),
+    ("config: every field", "6b5bbdeb611b395d22683757707787688ba2bbf6365f4287fdb62f98edd4738f"),
+    ("config: nothing", "1475e1cf0118aa3ddadbc8ae05cd5d5e151b63784e1e062de226e70fced50a0f"),
     ("manifest", "a8b2afd022043fc56121bf8ce0e56507f59a70bcc6f376ddbdd07f736af02088"),
     ("index of images", "37d4e8d336f2e861b1abdcd4fbc2be1e6a87e9b08d98b68fd0e0b1d6ba6ef915"),
     ("oci-layout", "18f0797eab35a4597c1e9624aa4f15fd91f6254e5538c1e0d193b2a95dd4acc6"),

@@ -43,7 +43,8 @@ fn try_main() -> Result<ExitCode, Box<dyn std::error::Error>> {
     let env =
         vec![("PATH".to_owned(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned())];
     let network = if host { Network::Host } else { Network::None };
-    let mut command = Command { args: args.split_off(1), lower, env, network, ..Command::default() };
+    let cpus = Some(imgc_sandbox::CPUS);
+    let mut command = Command { args: args.split_off(1), lower, env, network, cpus, ..Command::default() };
     let mut code = 0;
     let mut slowest = 0;
     let mut all = 0;

@@ -42,6 +42,9 @@ pub struct Command {
     pub hostname_file: bool,
     /// Size of `/dev/shm` in bytes; 64 MiB if `None`.
     pub shm_size: Option<u64>,
+    /// A described machine with so many processors instead of this one (`spec/sandbox.md` 3): files and calls tell the
+    /// same everywhere. Without it, and for [`Security::Insecure`], they tell of this machine.
+    pub cpus: Option<u32>,
     /// Limits: name (`nofile`), soft, hard; `u64::MAX` is no limit.
     pub ulimits: Vec<(String, u64, u64)>,
     /// The root cannot be written to.
@@ -52,6 +55,12 @@ pub struct Command {
 
 /// Name of the machine that commands see, `BuildKit`'s constant.
 pub const HOSTNAME: &str = "buildkitsandbox";
+
+/// How many processors a step is told of, unless something else is asked for.
+pub const CPUS: u32 = 4;
+
+/// Most processors that a step can be told of.
+pub const MOST_CPUS: u32 = 1024;
 
 impl Default for Command {
     fn default() -> Self {
@@ -73,10 +82,18 @@ impl Default for Command {
             resolv_conf: None,
             hostname_file: false,
             shm_size: None,
+            cpus: None,
             ulimits: Vec::new(),
             readonly_root: false,
             attach: Attach::default(),
         }
+    }
+}
+
+impl Command {
+    /// The processors of the described machine, if the command is told of one.
+    pub(crate) fn shown_cpus(&self) -> Option<u32> {
+        self.cpus.filter(|_| self.security != Security::Insecure).map(|cpus| cpus.clamp(1, MOST_CPUS))
     }
 }
 

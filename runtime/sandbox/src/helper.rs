@@ -11,10 +11,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use rustix::thread::UnshareFlags;
 
 use crate::command::{Attach, Command, Network, Security, What};
+use crate::emulate::{self, Emulated, Machine};
 use crate::error::{Doing, SandboxError};
 use crate::sys::{self, Side};
 use crate::wire::{self, Report};
-use crate::{emulate, idmap, init, proxy, userns};
+use crate::{idmap, init, proxy, standard, userns};
 
 /// The hidden command that the helper is started as.
 pub(crate) const NAME: &str = "__sandbox";
@@ -81,8 +82,8 @@ pub(crate) struct Links {
     pub(crate) signals: OwnedFd,
     /// Descriptors for the helper to serve: sockets by their number, and [`QUESTIONS`].
     pub(crate) services: UnixStream,
-    /// There is one id: owners and users are emulated.
-    pub(crate) single: bool,
+    /// What is answered here instead of by the kernel.
+    pub(crate) emulated: Emulated,
 }
 
 /// Marks the descriptor of the filter's questions.
@@ -112,6 +113,9 @@ fn run(
     let (mut status, status_write) = io::pipe().doing(doing)?;
     let (orders_read, orders) = io::pipe().doing(doing)?;
     let (services, theirs) = UnixStream::pair().doing(doing)?;
+    let machine =
+        command.shown_cpus().map(|cpus| Machine { cpus, hostname: standard::hostname(command).to_owned() });
+    let emulated = Emulated { single, machine };
     let links = Links {
         go: go_read,
         status: status_write,
@@ -119,7 +123,7 @@ fn run(
         input,
         signals: signals.try_clone().doing(doing)?,
         services: theirs,
-        single,
+        emulated: emulated.clone(),
     };
     let pid = match sys::fork_into(namespaces(command, own_user)).map_err(|error| userns::explain(&error))? {
         Side::Child => {
@@ -139,6 +143,7 @@ fn run(
         signals,
         services,
         sockets: sockets.collect(),
+        emulated,
         notes: emulate::Notes::default(),
     };
     if own_user {
@@ -172,6 +177,7 @@ struct Watch {
     services: UnixStream,
     /// Where the command's sockets lead, in order.
     sockets: Vec<PathBuf>,
+    emulated: Emulated,
     notes: emulate::Notes,
 }
 
@@ -231,7 +237,13 @@ impl Watch {
     fn serve(&self) -> bool {
         match wire::receive_fd(&self.services) {
             Ok(Some((QUESTIONS, Some(questions)))) => {
-                emulate::serve(questions, self.pid, std::sync::Arc::clone(&self.notes));
+                emulate::serve(&self.emulated, questions, self.pid, std::sync::Arc::clone(&self.notes));
+                true
+            }
+            Ok(Some((QUESTIONS, None))) => {
+                let text = "the kernel's name, memory and number of processors are the machine's: it lets no \
+                            program answer for the kernel";
+                emulate::note(&self.notes, text.to_owned());
                 true
             }
             Ok(Some((number, Some(listener)))) => {

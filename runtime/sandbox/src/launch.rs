@@ -181,17 +181,29 @@ impl Drop for Helper {
 /// A sealed copy of this program in memory: what runs in a sandbox can neither write to it nor find the real file
 /// (CVE-2019-5736). Made once.
 fn program() -> Result<String, SandboxError> {
-    static COPY: OnceLock<Option<File>> = OnceLock::new();
-    let copy = COPY.get_or_init(|| sealed_copy().ok());
-    Ok(match copy {
-        Some(file) => format!("/proc/self/fd/{}", file.as_raw_fd()),
-        None => {
-            return Err(SandboxError::machine(
-                "this machine runs no program from memory",
-                "`sudo sysctl vm.memfd_noexec=0`",
-            ));
+    static COPY: OnceLock<Result<File, String>> = OnceLock::new();
+    match COPY.get_or_init(|| patiently(sealed_copy).map_err(|error| error.to_string())) {
+        Ok(file) => Ok(format!("/proc/self/fd/{}", file.as_raw_fd())),
+        Err(error) => Err(SandboxError::machine(
+            format!("this program cannot be run from memory: {error}"),
+            "if that is forbidden: `sudo sysctl vm.memfd_noexec=0`",
+        )),
+    }
+}
+
+/// Tries some times while something is busy: the kernel does not seal a file whose pages it is still busy with, which
+/// happens on a machine under load.
+fn patiently<T>(mut make: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    const TRIES: u32 = 6;
+    for number in 1..TRIES {
+        match make() {
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                std::thread::sleep(std::time::Duration::from_millis(5 << number));
+            }
+            done => return done,
         }
-    })
+    }
+    make()
 }
 
 fn sealed_copy() -> io::Result<File> {
@@ -209,4 +221,27 @@ fn sealed_copy() -> io::Result<File> {
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
     rustix::fs::fcntl_add_seals(&copy, seals)?;
     Ok(copy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_busy_is_tried_again() {
+        let busy = || Err::<u32, _>(io::Error::from(io::ErrorKind::ResourceBusy));
+        let mut left = 3;
+        let done = patiently(|| {
+            left -= 1;
+            if left > 0 { busy() } else { Ok(7) }
+        });
+        assert_eq!((done.unwrap(), left), (7, 0));
+        assert_eq!(patiently(busy).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        let mut calls = 0;
+        let other = patiently(|| {
+            calls += 1;
+            Err::<(), _>(io::Error::from(io::ErrorKind::PermissionDenied))
+        });
+        assert_eq!((other.unwrap_err().kind(), calls), (io::ErrorKind::PermissionDenied, 1));
+    }
 }

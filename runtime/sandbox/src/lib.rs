@@ -14,7 +14,8 @@
 //! | `rootfs`, `mounts`, `standard`, `mountpoint` | the file system that C sees |
 //! | `lockdown`, `seccomp` | what C may do |
 //! | `userns`, `idmap` | how this program becomes root without being root |
-//! | `emulate` | owners and users where there is only one id |
+//! | `machine` | the machine that steps are told of |
+//! | `emulate` | calls that are answered by A: the machine; owners and users where there is only one id |
 //! | `terminal`, `proxy` | a terminal, and the ssh agent's socket |
 //! | `interrupt` | Ctrl-C |
 //! | `probe` | what this machine can do |
@@ -33,6 +34,7 @@ pub mod interrupt;
 mod launch;
 mod lockdown;
 mod loopback;
+mod machine;
 mod mountpoint;
 mod mounts;
 mod probe;
@@ -45,7 +47,9 @@ mod terminal;
 mod userns;
 mod wire;
 
-pub use command::{Attach, Command, Exit, HOSTNAME, MountSpec, Network, Security, Status, What};
+pub use command::{
+    Attach, CPUS, Command, Exit, HOSTNAME, MOST_CPUS, MountSpec, Network, Security, Status, What,
+};
 pub use error::SandboxError;
 pub use helper::{helper, is_helper};
 pub use imgc_base::event::Stream;

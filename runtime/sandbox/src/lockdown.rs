@@ -11,7 +11,7 @@ use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid};
 use crate::command::{Command, Security};
 use crate::error::{Doing, SandboxError};
 use crate::helper::{Links, QUESTIONS};
-use crate::{emulate, seccomp, sys, wire};
+use crate::{seccomp, sys, wire};
 
 /// Docker's default capabilities.
 const KEPT: CapabilitySet = CapabilitySet::CHOWN
@@ -71,14 +71,9 @@ pub(crate) fn become_command(
         // or su, sudo and ping would not work in a step.
         sys::install_filter(&seccomp::filter(), false).doing("install the system call filter")?;
     }
-    if links.single {
-        let questions = sys::install_filter(&seccomp::asking(&emulate::calls()), true)
-            .doing("install the filter that asks about owners")?;
-        wire::send_fd(&links.services, QUESTIONS, questions.as_ref().map(AsFd::as_fd))
-            .doing("hand over the filter's questions")?;
-    }
+    ask(links)?;
     identity(command)?;
-    capabilities(command, links.single).doing("drop capabilities")?;
+    capabilities(command, links.emulated.single).doing("drop capabilities")?;
     // A user without rights in the directory may still start there, as with runc; one with rights goes in properly.
     let _ = rustix::process::chdir(&*path_of(command));
     sys::close_from(3, true).doing("close descriptors")?;
@@ -102,6 +97,21 @@ pub(crate) fn become_command(
     let line = format!("imgc: cannot run `{program}`: {text}\n");
     let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
     sys::exit_now(code)
+}
+
+/// Has the helper answer some calls.
+fn ask(links: &Links) -> Result<(), SandboxError> {
+    let calls = links.emulated.calls();
+    if calls.is_empty() {
+        return Ok(());
+    }
+    let questions = match sys::install_filter(&seccomp::asking(&calls), true) {
+        // Somebody else answers for the kernel already (a container's supervisor), which only one can.
+        Err(_) if !links.emulated.single => None,
+        result => result.doing("install the filter that asks about owners")?,
+    };
+    wire::send_fd(&links.services, QUESTIONS, questions.as_ref().map(AsFd::as_fd))
+        .doing("hand over the filter's questions")
 }
 
 fn capabilities(command: &Command, single: bool) -> rustix::io::Result<()> {

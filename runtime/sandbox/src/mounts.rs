@@ -49,7 +49,7 @@ pub(crate) fn enter(command: &Command, services: &UnixStream) -> Result<MountPoi
     attach(&root, scratch.place("root", Shape::Dir)?, "/")?;
 
     let mut points = MountPoints::new(root);
-    standard::mount(command, &mut points)?;
+    standard::mount(command, &mut points, || scratch.place("machine", Shape::Dir))?;
     for mount in ready {
         let target = points.open(&mount.target, mount.shape)?;
         attach(&mount.mount, &target, &mount.target.to_absolute())?;

@@ -11,7 +11,7 @@ use crate::error::{Doing, SandboxError};
 use crate::idmap;
 use crate::mountpoint::{MountPoints, Shape, create};
 use crate::rootfs::{attach, clone_mount, new_mount, open_path};
-use crate::{sys, userns};
+use crate::{machine, sys, userns};
 
 /// Facts of the machine that a command has no business with (moby's list).
 const MASKED: &[&str] = &[
@@ -68,7 +68,13 @@ fn path(text: &str) -> ImagePath {
 }
 
 /// `/proc`, `/dev` and `/sys`.
-pub(crate) fn mount(command: &Command, points: &mut MountPoints) -> Result<(), SandboxError> {
+///
+/// `place` gives an empty directory outside the root.
+pub(crate) fn mount(
+    command: &Command,
+    points: &mut MountPoints,
+    place: impl FnOnce() -> Result<OwnedFd, SandboxError>,
+) -> Result<(), SandboxError> {
     let insecure = command.security == Security::Insecure;
     let null = host_device("null", 1, 3)?;
     proc(points)?;
@@ -77,6 +83,9 @@ pub(crate) fn mount(command: &Command, points: &mut MountPoints) -> Result<(), S
     if !insecure {
         for name in READ_ONLY {
             read_only(points, name)?;
+        }
+        if let Some(cpus) = command.shown_cpus() {
+            machine::mount(cpus, points, &place()?)?;
         }
         mask(points, &null)?;
     }

@@ -84,6 +84,10 @@ pub struct Args {
     /// Size of /dev/shm of RUN
     #[arg(long = "shm-size", value_name = "BYTES")]
     pub shm_size: Option<String>,
+    /// How many processors RUN is told of, on every machine (`nproc`); the same number gives the same image
+    #[arg(long, value_name = "N", default_value_t = imgc_sandbox::CPUS,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(imgc_sandbox::MOST_CPUS)))]
+    pub cpus: u32,
     /// A limit for RUN: `NAME=SOFT[:HARD]`
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
     pub ulimits: Vec<String>,

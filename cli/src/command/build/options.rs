@@ -125,6 +125,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         allow_insecure,
         hosts: hosts(&args.hosts)?,
         shm_size: args.shm_size.as_deref().map(|text| pairs::size("--shm-size", text)).transpose()?,
+        cpus: args.cpus,
         ulimits: ulimits(&args.ulimits)?,
         lent_env,
         secrets: secrets(&args.secrets)?,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use imgc_execute::look::size::Sizes;
 
 use super::Row;
+use crate::render::page::{self, escape};
 use crate::render::units;
 
 /// Most wasted files that are listed.
@@ -14,17 +15,16 @@ const WASTED: usize = 200;
 pub fn page(name: &str, sizes: &Sizes, rows: &[Row]) -> String {
     let visible = sizes.visible();
     let waste = sizes.waste();
-    let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{name}: size</title>\n\
-         <style>\n{}</style>\n<h1>{name}</h1>\n<p>{} in {} files, {} layers; {} in {} files that nobody can see</p>\n",
-        include_str!("treemap.css"),
+    let mut out = page::start(&format!("{name}: size"), include_str!("treemap.css"));
+    let _ = write!(
+        out,
+        "<h1>{}</h1>\n<p>{} in {} files, {} layers; {} in {} files that nobody can see</p>\n",
+        escape(name),
         units::bytes(visible.bytes),
         visible.files,
         rows.len(),
         units::bytes(waste.bytes),
         waste.files,
-        name = escape(name),
     );
     out.push_str(
         "<nav id=\"trail\" aria-label=\"directory\"></nav>\n<div id=\"map\"></div>\n<p class=\"keys\">",
@@ -81,18 +81,4 @@ pub fn page(name: &str, sizes: &Sizes, rows: &[Row]) -> String {
         include_str!("treemap.js")
     );
     out
-}
-
-fn escape(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-        out
-    })
 }

@@ -1,5 +1,7 @@
-//! Where two builds of one thing went apart: the first step, its files, the meaning of their bytes.
+//! Where two builds of one thing went apart, or a build and an image: the first step, its files, the meaning of their
+//! bytes.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 
 use imgc_base::digest::DiffId;
@@ -12,6 +14,8 @@ use imgc_store::Store;
 
 use super::open;
 use super::place::Place;
+use crate::command::diff::{self, Pair};
+use crate::command::find::{self, Opened};
 use crate::failure::Failure;
 
 /// Most bytes of a file that are looked at.
@@ -32,17 +36,31 @@ pub struct Difference {
     pub files: Vec<(FileChange, Option<Finding>)>,
     /// Steps that use its result; whether they would differ by themselves is not known.
     pub followers: Vec<String>,
+    /// Fields of the config that differ, of a comparison with an image.
+    pub config: BTreeMap<String, Pair>,
+}
+
+impl Difference {
+    fn new(number: u32) -> Self {
+        Self {
+            number,
+            step: None,
+            steps: (0, 0),
+            files: Vec::new(),
+            followers: Vec::new(),
+            config: BTreeMap::new(),
+        }
+    }
+
+    /// True if nothing of what an image is differs: layers are cut or compressed differently.
+    pub fn is_form_alone(&self) -> bool {
+        self.step.is_none() && self.files.is_empty() && self.config.is_empty()
+    }
 }
 
 /// Looks for the first step that differs.
 pub fn explain(first: &Place, other: &Place) -> Result<Difference, Failure> {
-    let mut difference = Difference {
-        number: other.number,
-        step: None,
-        steps: (0, 0),
-        files: Vec::new(),
-        followers: Vec::new(),
-    };
+    let mut difference = Difference::new(other.number);
     let (Some(one), Some(two)) = (&first.record, &other.record) else { return Ok(difference) };
     difference.steps.1 = one.steps.len();
     let both = Builds::new(two, one);
@@ -71,6 +89,49 @@ pub fn explain(first: &Place, other: &Place) -> Result<Difference, Failure> {
             one.followers(number).into_iter().map(|at| one.steps[at].step.clone()).collect();
         difference.step = Some(step.clone());
         break;
+    }
+    Ok(difference)
+}
+
+/// Looks for how an image of a store differs from a build: by its config, its files, and the first step of the build
+/// that wrote one of those.
+pub fn explain_image(
+    store: &Store,
+    image: &Opened,
+    place: &Place,
+    built: &Opened,
+) -> Result<Difference, Failure> {
+    let mut difference = Difference::new(place.number);
+    difference.config = diff::pairs(diff::config(image, false)?, diff::config(built, false)?);
+    // That an instruction has no layer of its own says how layers are cut.
+    difference.config.retain(|name, _| !(name.starts_with("history.") && name.ends_with(".empty_layer")));
+    let own = open(place)?;
+    let (old, new) = (Tree::new(find::layers(store, image)?), Tree::new(find::layers(&own, built)?));
+    let values: Vec<(String, String, String)> = Vec::new();
+    for change in files::compare(&old, &new, true) {
+        let finding = if difference.files.len() < FILES {
+            let path = change.path.to_absolute();
+            match (content(store, change.before.as_ref())?, content(&own, change.after.as_ref())?) {
+                (Some(old), Some(new)) => bytes::explain(&path, &old, &new, &values),
+                _ => None,
+            }
+        } else {
+            None
+        };
+        difference.files.push((change, finding));
+    }
+    let Some(record) = &place.record else { return Ok(difference) };
+    difference.steps.1 = record.steps.len();
+    for (number, step) in record.steps.iter().enumerate() {
+        let Some(diff_id) = step.layer else { continue };
+        let index = own.ensure_layer(&diff_id)?;
+        if difference.files.iter().any(|(change, _)| index.get(&change.path).is_some()) {
+            difference.step = Some(step.clone());
+            difference.followers =
+                record.followers(number).into_iter().map(|at| record.steps[at].step.clone()).collect();
+            difference.steps.0 = number;
+            break;
+        }
     }
     Ok(difference)
 }

@@ -40,11 +40,23 @@ pub struct Place {
     dir: PathBuf,
     home: Option<PathBuf>,
     one_processor: bool,
+    /// A directory on another file system, removed with the place.
+    _elsewhere: Option<tempfile::TempDir>,
 }
 
 impl Place {
-    /// A new directory; at another depth if the path is varied.
-    pub fn new(work: &Path, number: u32, varied: &BTreeSet<Vary>) -> Result<Self, Failure> {
+    /// A new directory; at another depth if the path is varied, on another file system if the order of directories is.
+    pub fn new(
+        work: &Path,
+        number: u32,
+        varied: &BTreeSet<Vary>,
+        elsewhere: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let elsewhere = match elsewhere.filter(|_| varied.contains(&Vary::Readdir)) {
+            Some(place) => Some(tempfile::Builder::new().prefix("imgc-verify-").tempdir_in(place)?),
+            None => None,
+        };
+        let work = elsewhere.as_ref().map_or(work, tempfile::TempDir::path);
         let dir = if varied.contains(&Vary::Path) {
             work.join(format!("build-{number}")).join("at/another/and/longer/path")
         } else {
@@ -63,6 +75,7 @@ impl Place {
             dir,
             home,
             one_processor: varied.contains(&Vary::Cpus),
+            _elsewhere: elsewhere,
         })
     }
 
@@ -184,6 +197,7 @@ fn arguments(args: &build::Args, varied: &BTreeSet<Vary>) -> Vec<OsString> {
     one("--graph", args.graph.clone().map(PathBuf::into_os_string));
     one("--target", text(&args.target));
     one("--shm-size", text(&args.shm_size));
+    one("--cpus", Some(args.cpus.to_string().into()));
     one("--epoch", args.epoch.map(|seconds| seconds.to_string().into()));
     one("--network", Some(args.network.clone().into()));
     one("--compress", Some(args.compress.clone().into()));

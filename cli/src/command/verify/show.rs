@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
 
 use serde_json::json;
 
 use super::compare::Difference;
+use super::page;
 use super::place::Place;
 use super::vary::Vary;
 use crate::failure::Failure;
@@ -17,6 +19,10 @@ const FILES: usize = 10;
 
 /// All that was found.
 pub struct Report<'a> {
+    /// What was built, as the user named it.
+    pub subject: &'a str,
+    /// The image that it was compared with: its name and digest.
+    pub against: Option<(&'a str, String)>,
     /// The builds.
     pub builds: &'a [Place],
     /// What was different in all but the first.
@@ -27,33 +33,99 @@ pub struct Report<'a> {
     pub difference: Option<Difference>,
 }
 
+/// The form that `-o` asks for, and whether it goes to stdout.
+fn form(output: &str) -> Option<(&'static str, bool)> {
+    let ending = Path::new(output).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    match (output, ending) {
+        ("html", _) => Some(("html", true)),
+        ("json", _) => Some(("json", true)),
+        (_, "html" | "htm") => Some(("html", false)),
+        (_, "json") => Some(("json", false)),
+        _ => None,
+    }
+}
+
+/// Refuses what `-o` does not know, before anything is built.
+pub fn check(outputs: &[String]) -> Result<(), Failure> {
+    match outputs.iter().find(|output| form(output).is_none()) {
+        Some(output) => Err(Failure::usage(format!("`-o {output}` is no format and no file of one"))
+            .help("use html, json, or a file that ends so")),
+        None => Ok(()),
+    }
+}
+
 impl Report<'_> {
-    /// Writes it to stdout.
-    pub fn show(&self, session: &Session) -> Result<(), Failure> {
+    /// Writes it to stdout, and to the files that were asked for.
+    pub fn show(&self, session: &Session, outputs: &[String]) -> Result<(), Failure> {
         let mut out = std::io::stdout().lock();
-        if session.global.json {
-            writeln!(out, "{}", self.object())?;
-            return Ok(());
-        }
-        let varied: Vec<&str> = self.varied.iter().map(|vary| vary.name()).collect();
-        let digest = |at: usize| self.builds.get(at).map_or("", |place| place.digest.as_str());
-        match &self.difference {
-            None => writeln!(out, "same: {} builds give {}", self.builds.len(), digest(0))?,
-            Some(difference) => {
-                let last = difference.number as usize - 1;
-                writeln!(out, "different: build 1 gives {}, build {} {}", digest(0), last + 1, digest(last))?;
+        let mut on_stdout = if session.global.json { Some("json") } else { None };
+        for output in outputs {
+            match form(output) {
+                Some((form, true)) => on_stdout = Some(form),
+                Some(("html", false)) => fs_err::write(output, page::page(self))?,
+                Some(_) => fs_err::write(output, format!("{}\n", self.object()))?,
+                None => {}
             }
         }
-        writeln!(
-            out,
-            "  varied      {}",
-            if varied.is_empty() { "nothing".to_owned() } else { varied.join(", ") }
-        )?;
+        match on_stdout {
+            Some("html") => write!(out, "{}", page::page(self))?,
+            Some(_) => writeln!(out, "{}", self.object())?,
+            None => self.text(&mut out)?,
+        }
+        Ok(())
+    }
+
+    /// The result in one line, and the digests.
+    pub fn verdict(&self) -> String {
+        let digest = |at: usize| self.builds.get(at).map_or("", |place| place.digest.as_str());
+        match (&self.difference, &self.against) {
+            (None, None) => format!("same: {} builds give {}", self.builds.len(), digest(0)),
+            (None, Some((name, _))) => format!("same: {name} and what is built are {}", digest(0)),
+            (Some(difference), Some((name, theirs))) if self.differs_from_image() => {
+                format!(
+                    "different: {name} is {theirs}, build {} gives {}",
+                    difference.number,
+                    digest(difference.number as usize - 1)
+                )
+            }
+            (Some(difference), _) => {
+                let last = difference.number as usize - 1;
+                format!("different: build 1 gives {}, build {} {}", digest(0), last + 1, digest(last))
+            }
+        }
+    }
+
+    /// True if the difference is to the image, not between builds.
+    fn differs_from_image(&self) -> bool {
+        let (Some(difference), Some((_, theirs))) = (&self.difference, &self.against) else { return false };
+        self.builds.get(difference.number as usize - 1).is_some_and(|place| place.digest != *theirs)
+    }
+
+    /// What the difference is if no file and no field differs.
+    pub fn form_alone(&self) -> &'static str {
+        if self.against.is_some() {
+            "files and config are equal; layers are cut or compressed differently"
+        } else {
+            "every step gave the same; the layers were put together differently, a fault of imgc"
+        }
+    }
+
+    fn text(&self, out: &mut impl Write) -> Result<(), Failure> {
+        let varied: Vec<&str> = self.varied.iter().map(|vary| vary.name()).collect();
+        writeln!(out, "{}", units::printable(&self.verdict()))?;
+        if self.builds.len() > 1 {
+            let varied = if varied.is_empty() { "nothing".to_owned() } else { varied.join(", ") };
+            writeln!(out, "  varied      {varied}")?;
+        }
         for (vary, why) in self.not_varied {
             writeln!(out, "  not varied  {}: {why}", vary.name())?;
         }
         if let Some(difference) = &self.difference {
-            text(&mut out, difference)?;
+            if difference.is_form_alone() {
+                writeln!(out, "  {}", self.form_alone())?;
+            } else {
+                text(out, difference)?;
+            }
         }
         Ok(())
     }
@@ -65,25 +137,26 @@ impl Report<'_> {
         let refused: Vec<_> =
             self.not_varied.iter().map(|(vary, why)| json!({"what": vary.name(), "why": why})).collect();
         json!({
-            "v": 1, "same": self.difference.is_none(), "builds": builds, "varied": names(self.varied),
+            "v": 1, "against": self.against.as_ref().map(|(name, digest)| json!({"name": name, "digest": digest})),
+            "same": self.difference.is_none(), "builds": builds, "varied": names(self.varied),
             "notVaried": refused, "difference": self.difference.as_ref().map(object),
         })
     }
 }
 
 fn text(out: &mut impl Write, difference: &Difference) -> Result<(), Failure> {
-    let Some(step) = &difference.step else {
-        writeln!(
-            out,
-            "  every step gave the same; the layers were put together differently, a fault of imgc"
-        )?;
-        return Ok(());
-    };
-    let (same, all) = difference.steps;
-    let name = units::printable(&format!("{} {}", step.step, step.title));
-    writeln!(out, "\nfirst different step: {name}")?;
-    let steps = if same == 1 { "step" } else { "steps" };
-    writeln!(out, "  {same} {steps} before it gave the same, of {all} in all")?;
+    if let Some(step) = &difference.step {
+        let (same, all) = difference.steps;
+        let name = units::printable(&format!("{} {}", step.step, step.title));
+        writeln!(out, "\nfirst different step: {name}")?;
+        let steps = if same == 1 { "step" } else { "steps" };
+        writeln!(out, "  {same} {steps} before it gave the same, of {all} in all")?;
+    }
+    for (name, (before, after)) in &difference.config {
+        let value =
+            |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned()).replace('\n', " ");
+        writeln!(out, "  {}", units::printable(&format!("{name}: {} -> {}", value(before), value(after))))?;
+    }
     for (change, finding) in difference.files.iter().take(FILES) {
         let details = change.details().join(", ");
         let line = format!("{} {}  {details}", change.letter(), change.path.to_absolute());
@@ -117,8 +190,13 @@ fn object(difference: &Difference) -> serde_json::Value {
             })
         })
         .collect();
+    let config: Vec<_> = difference
+        .config
+        .iter()
+        .map(|(name, (before, after))| json!({"name": name, "before": before, "after": after}))
+        .collect();
     json!({
-        "build": difference.number, "step": difference.step.as_ref().map(|step| &step.step),
+        "config": config, "build": difference.number, "step": difference.step.as_ref().map(|step| &step.step),
         "title": difference.step.as_ref().map(|step| &step.title), "same": difference.steps.0,
         "steps": difference.steps.1, "files": files, "followers": difference.followers,
     })

@@ -1,6 +1,7 @@
 //! What can be made different between two builds on one machine.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Something that should not matter.
@@ -22,7 +23,7 @@ pub enum Vary {
     Hostname,
     /// How many processors may be used
     Cpus,
-    /// The order of directories
+    /// The order of directories: builds on another kind of file system
     Readdir,
     /// The machine is busy
     Load,
@@ -58,8 +59,14 @@ impl Vary {
 /// The host name of builds that vary it.
 pub const HOSTNAME: &str = "another-host";
 
-/// What of it this machine can vary, and why not the rest.
-pub fn possible(wanted: &BTreeSet<Vary>) -> (BTreeSet<Vary>, Vec<(Vary, &'static str)>) {
+/// Where file systems of another kind are found.
+const PLACES: [&str; 4] = ["/dev/shm", "/tmp", "/var/tmp", "/run"];
+
+/// What of it this machine can vary, and why not the rest; `elsewhere` is a place found by [`other_file_system`].
+pub fn possible(
+    wanted: &BTreeSet<Vary>,
+    elsewhere: Option<&Path>,
+) -> (BTreeSet<Vary>, Vec<(Vary, &'static str)>) {
     let mut refused = Vec::new();
     let mut possible = wanted.clone();
     let mut refuse = |what: Vary, why: &'static str| {
@@ -67,7 +74,13 @@ pub fn possible(wanted: &BTreeSet<Vary>) -> (BTreeSet<Vary>, Vec<(Vary, &'static
             refused.push((what, why));
         }
     };
-    refuse(Vary::Readdir, "the order of directories is the file system's, which stays the same");
+    if elsewhere.is_none() {
+        refuse(
+            Vary::Readdir,
+            "the order of directories is the file system's, and there is no other one here that is writable, takes \
+             attributes and has room (looked at: /dev/shm, /tmp, /var/tmp, /run)",
+        );
+    }
     if processors() < 2 {
         refuse(Vary::Cpus, "there is one processor");
     }
@@ -75,6 +88,22 @@ pub fn possible(wanted: &BTreeSet<Vary>) -> (BTreeSet<Vary>, Vec<(Vary, &'static
         refuse(Vary::Hostname, "`unshare --uts` and `hostname` are needed");
     }
     (possible, refused)
+}
+
+/// A directory on another kind of file system than a path's, with room for so many bytes.
+pub fn other_file_system(than: &Path, room: u64) -> Option<&'static Path> {
+    let own = rustix::fs::statfs(than).ok()?.f_type;
+    PLACES.iter().map(Path::new).find(|place| {
+        let Ok(stat) = rustix::fs::statfs(*place) else { return false };
+        let free = u64::try_from(stat.f_bsize).unwrap_or(0).saturating_mul(stat.f_bavail);
+        stat.f_type != own && free >= room && takes_attributes(place)
+    })
+}
+
+/// True if a directory can be made there, and keeps the attributes that layers need.
+fn takes_attributes(place: &Path) -> bool {
+    let Ok(dir) = tempfile::Builder::new().prefix("imgc-verify-").tempdir_in(place) else { return false };
+    rustix::fs::setxattr(dir.path(), "user.imgc.test", b"1", rustix::fs::XattrFlags::empty()).is_ok()
 }
 
 /// How many processors this process may use.

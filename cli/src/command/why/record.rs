@@ -1,8 +1,8 @@
-//! Records of builds: the last two that differ, for each context, file, target and platforms.
+//! Records of builds: the last ones that differ, for each context, file, target and platforms.
 
 use std::path::{Path, PathBuf};
 
-use imgc_base::BlobDigest;
+use imgc_base::{BlobDigest, clock};
 use imgc_execute::look::record::BuildRecord;
 
 use crate::command::build::Args;
@@ -12,19 +12,20 @@ use crate::failure::{Failure, code};
 /// Largest record that is read, in bytes.
 const LIMIT: u64 = 256 << 20;
 /// How many builds are kept for each.
-const KEPT: usize = 2;
+const KEPT: usize = 10;
 
 /// The records of earlier builds of the same thing, the last one at the end.
-pub fn read(args: &Args) -> Result<Vec<BuildRecord>, Failure> {
-    match path(args) {
+pub fn read(args: &Args, context: &str) -> Result<Vec<BuildRecord>, Failure> {
+    match path(args, context) {
         Some(path) => from(&path),
         None => Ok(Vec::new()),
     }
 }
 
 /// Adds the record of a build. What cannot be kept is lost: no build fails for it.
-pub fn keep(args: &Args, record: BuildRecord) {
-    let Some(path) = path(args) else { return };
+pub fn keep(args: &Args, mut record: BuildRecord) {
+    let Some(path) = path(args, &args.context) else { return };
+    record.when = clock::wall().as_secs();
     let mut all = from(&path).unwrap_or_default();
     // A build that did nothing says nothing: the last change stays there to be explained.
     let nothing_new = record.steps.iter().all(|step| step.cached)
@@ -74,13 +75,13 @@ fn write(path: &Path, records: &[BuildRecord]) -> std::io::Result<()> {
 }
 
 /// Where the records of a build lie.
-pub fn path(args: &Args) -> Option<PathBuf> {
+fn path(args: &Args, context: &str) -> Option<PathBuf> {
     let dir = environment::state_dir()?.join("why");
     let absolute = |text: &str| {
         std::path::absolute(text).map_or_else(|_| text.to_owned(), |path| path.display().to_string())
     };
     // `a/.` and `a` are one context.
-    let context = absolute(&args.context);
+    let context = absolute(context);
     let context = context.trim_end_matches("/.").to_owned();
     let mut name = vec!["why-1".to_owned(), context];
     name.push(args.file.as_deref().map(absolute).unwrap_or_default());

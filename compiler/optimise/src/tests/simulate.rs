@@ -103,8 +103,14 @@ fn graph(plan: &[(u8, u8, u8)]) -> Build {
     b
 }
 
+/// How many graphs: `$IMGC_CASES`, else few in builds that are not optimised.
+fn cases() -> u32 {
+    let asked = std::env::var("IMGC_CASES").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(if cfg!(debug_assertions) { 500 } else { 10_000 })
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 500 } else { 10_000 }))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn every_level_gives_the_same_root(

@@ -288,4 +288,24 @@ mod tests {
             assert!(explain("a", a, b, &[]).is_some());
         }
     }
+
+    /// Values that look like something else by chance are few.
+    #[test]
+    fn random_bytes_are_told_as_such() {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u8
+        };
+        let mut pair = |length: usize| [(); 2].map(|()| (0..length).map(|_| next()).collect::<Vec<u8>>());
+        let mut other = std::collections::BTreeMap::<String, u32>::new();
+        for number in 0..1000 {
+            let [before, after] = pair(16 + number % 300);
+            let Some(found) = explain("key", &before, &after, &[]) else { continue };
+            if found.meaning != Meaning::Random {
+                *other.entry(found.meaning.word().to_owned()).or_default() += 1;
+            }
+        }
+        assert!(other.values().sum::<u32>() <= 10, "{other:?}");
+    }
 }

@@ -25,6 +25,9 @@ pub struct BuildRecord {
     pub v: u32,
     /// The build's name in the store.
     pub build: String,
+    /// When it was remembered, in seconds since 1970; 0 if that is not known.
+    #[serde(default)]
+    pub when: u64,
     /// The steps.
     pub steps: Vec<Step>,
 }
@@ -96,7 +99,7 @@ impl BuildRecord {
                 inputs,
             });
         }
-        Self { v: Self::FORM, build: build.to_owned(), steps }
+        Self { v: Self::FORM, build: build.to_owned(), when: 0, steps }
     }
 
     /// For each step the one of an earlier build that is the same line of the user's text: that with the same
@@ -133,6 +136,23 @@ impl BuildRecord {
             }
         }
         found
+    }
+
+    /// The steps that made a root, the last one first: from a step down to the one that stands on the base image.
+    pub fn chain(&self, number: usize) -> Vec<usize> {
+        let mut found = vec![number];
+        let mut at = number;
+        // Numbers go down, so this ends.
+        while let Some(below) = self.steps.get(at).and_then(|step| step.root).filter(|&below| below < at) {
+            found.push(below);
+            at = below;
+        }
+        found
+    }
+
+    /// The last step of each image: nothing uses its result.
+    pub fn tips(&self) -> Vec<usize> {
+        (0..self.steps.len()).filter(|&at| self.steps.iter().all(|step| !step.inputs.contains(&at))).collect()
     }
 
     /// Numbers of the steps that use the result of one, directly or not.

@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn record(steps: Vec<Step>) -> BuildRecord {
-        BuildRecord { v: BuildRecord::FORM, build: "b".to_owned(), steps }
+        BuildRecord { v: BuildRecord::FORM, build: "b".to_owned(), when: 0, steps }
     }
 
     #[test]

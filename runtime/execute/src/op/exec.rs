@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use imgc_base::ContentKey;
 use imgc_base::canonical::{Component, KeyBuilder};
 use imgc_base::diagnostic::Diagnostic;
 use imgc_base::event::Event;
+use imgc_base::{ContentKey, ImagePath};
 use imgc_graph::{Exec, Network, NodeId, Security};
 use imgc_image::scan::{self, StepClock};
 use imgc_image::{Layer, Root as Dir};
@@ -110,6 +110,7 @@ fn key(
     if exec.network == Network::Default {
         key.text("network", if build.options.network { "on" } else { "none" });
     }
+    key.text("cpus", &build.options.cpus.to_string());
     key.list("hosts", build.options.hosts.iter().map(|(name, address)| format!("{name}={address}")));
     let (digest, components) = key.finish();
     (ContentKey::from_bytes(digest), components)
@@ -171,6 +172,7 @@ fn execute(
         work: overlay_work,
         hosts: build.options.hosts.clone(),
         shm_size: build.options.shm_size,
+        cpus: Some(build.options.cpus),
         ulimits: build.options.ulimits.clone(),
         ..Command::default()
     };
@@ -201,7 +203,16 @@ fn execute(
             helps,
         })));
     }
-    let entries = scan::changes(&upper_root, &root.tree, StepClock { start: begin, time })?;
+    let scan::Changes { entries, normalised } =
+        scan::changes(&upper_root, &root.tree, StepClock { start: begin, time })?;
+    for (rule, paths) in &normalised {
+        build.emit(Event::Normalised {
+            step: origin.step.clone(),
+            rule: rule.name(),
+            what: rule.what(),
+            paths: paths.iter().map(ImagePath::to_absolute).collect(),
+        });
+    }
     if entries.is_empty() {
         return Ok(None);
     }

@@ -1,13 +1,16 @@
-//! Owners and users where there is only one id.
+//! Calls that are answered here instead of by the kernel: a filter asks the helper about them.
 //!
-//! In a user namespace with one id the kernel refuses every other owner, user and group, so that package managers
-//! fail. A second filter asks the helper about those calls, and about those that make files or tell about them. Owners
+//! **The machine.** Steps are told of the same one everywhere (`machine`).
+//!
+//! **Owners and users where there is only one id.** In a user namespace with one id the kernel refuses every other owner, user and group, so that package managers
+//! fail. The filter asks about those calls, and about those that make files or tell about them. Owners
 //! are kept beside the files (`user.imgc.owner`, which `imgc-image` reads); who a process is, is remembered here and told to whoever asks.
 //!
 //! What cannot be kept is noted for the user: links and special files carry no attribute.
 
 mod create;
 mod ids;
+mod machine;
 mod owner;
 mod place;
 mod stat;
@@ -23,6 +26,7 @@ use rustix::process::Pid;
 use crate::seccomp::Asked;
 use crate::sys::{self, Question, Reply};
 use ids::People;
+pub(crate) use machine::Machine;
 use tracee::Tracee;
 
 /// What a process is told: the reply, or its call's error.
@@ -31,12 +35,24 @@ type Answer = Result<Reply, Errno>;
 /// What could not be kept, for the user.
 pub(crate) type Notes = Arc<Mutex<BTreeSet<String>>>;
 
+/// What a filter asks about.
+#[derive(Debug, Clone)]
+pub(crate) struct Emulated {
+    /// There is one id: owners and users.
+    pub(crate) single: bool,
+    /// The machine.
+    pub(crate) machine: Option<Machine>,
+}
+
 /// Answers the filter's questions until no process is left that could ask.
-pub(crate) fn serve(questions: OwnedFd, init: Pid, notes: Notes) {
-    // Files are made for others with the modes that those asked for; this process makes none of its own any more.
-    rustix::process::umask(rustix::fs::Mode::empty());
+pub(crate) fn serve(emulated: &Emulated, questions: OwnedFd, init: Pid, notes: Notes) {
+    if emulated.single {
+        // Files are made for others with the modes that those asked for; this process makes none of its own any more.
+        rustix::process::umask(rustix::fs::Mode::empty());
+    }
+    let machine = emulated.machine.clone();
     std::thread::spawn(move || {
-        let mut emulator = Emulator { people: People::default(), root: None, init, notes };
+        let mut emulator = Emulator { machine, people: People::default(), root: None, init, notes };
         while let Ok(question) = sys::next_question(questions.as_fd()) {
             let still_asks = || sys::still_asks(questions.as_fd(), question.id);
             let answer = emulator.answer(&question, &still_asks);
@@ -48,6 +64,7 @@ pub(crate) fn serve(questions: OwnedFd, init: Pid, notes: Notes) {
 }
 
 struct Emulator {
+    machine: Option<Machine>,
     people: People,
     /// The sandbox's root, opened at the first question.
     root: Option<OwnedFd>,
@@ -58,6 +75,10 @@ struct Emulator {
 impl Emulator {
     fn answer(&mut self, question: &Question, still_asks: &dyn Fn() -> bool) -> Answer {
         let tracee = Tracee::new(question.pid, still_asks);
+        if machine::is_about(question.call) {
+            let machine = self.machine.as_ref().ok_or(Errno::NOSYS)?;
+            return Ok(machine.answer(&tracee, question));
+        }
         if ids::is_about(question.call) {
             return self.people.answer(&tracee, question);
         }
@@ -78,7 +99,8 @@ impl Emulator {
     }
 }
 
-fn note(notes: &Notes, text: String) {
+/// Remembers something for the user.
+pub(crate) fn note(notes: &Notes, text: String) {
     /// Enough to understand; a large package would say it a thousand times.
     const MOST: usize = 10;
     if let Ok(mut notes) = notes.lock()
@@ -88,9 +110,21 @@ fn note(notes: &Notes, text: String) {
     }
 }
 
-/// The calls to ask about.
-pub(crate) fn calls() -> Vec<Asked> {
-    let always =
-        owner::CALLS.iter().chain(ids::CALLS).chain(stat::CALLS).map(|&call| Asked { call, bits: None });
-    always.chain(create::calls()).collect()
+impl Emulated {
+    /// The calls to ask about.
+    pub(crate) fn calls(&self) -> Vec<Asked> {
+        let mut asked = Vec::new();
+        let mut always =
+            |calls: &[libc::c_long]| asked.extend(calls.iter().map(|&call| Asked { call, bits: None }));
+        if self.machine.is_some() {
+            always(machine::CALLS);
+        }
+        if self.single {
+            for calls in [owner::CALLS, ids::CALLS, stat::CALLS] {
+                always(calls);
+            }
+            asked.extend(create::calls());
+        }
+        asked
+    }
 }

@@ -83,11 +83,23 @@ impl<'a> Tracee<'a> {
         Err(Errno::NAMETOOLONG)
     }
 
+    /// The bits of its `personality`; none if they cannot be read.
+    pub(crate) fn personality(&self) -> u32 {
+        let text = fs_err::read_to_string(format!("/proc/{}/personality", self.pid)).unwrap_or_default();
+        u32::from_str_radix(text.trim(), 16).unwrap_or_default()
+    }
+
+    /// Bytes at an address.
+    pub(crate) fn bytes(&self, address: u64, count: usize) -> Result<Vec<u8>, Errno> {
+        let mut bytes = vec![0; count];
+        self.memory(false)?.read_exact_at(&mut bytes, address).map_err(|_| Errno::FAULT)?;
+        Ok(bytes)
+    }
+
     /// Numbers of 32 bits at an address.
     pub(crate) fn numbers(&self, address: u64, count: usize) -> Result<Vec<u32>, Errno> {
-        let mut bytes = vec![0; count * 4];
-        self.memory(false)?.read_exact_at(&mut bytes, address).map_err(|_| Errno::FAULT)?;
-        Ok(bytes
+        Ok(self
+            .bytes(address, count * 4)?
             .chunks_exact(4)
             .map(|four| u32::from_ne_bytes([four[0], four[1], four[2], four[3]]))
             .collect())

@@ -14,6 +14,7 @@ mod bed;
 mod clean;
 mod escape;
 mod facts;
+mod machine;
 mod mounts;
 mod probe;
 mod single;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     if let [word, dir] = args.as_slice() {
         match word.as_str() {
             probe::TALK => return probe::talk(dir.as_ref()),
+            probe::COUNT => return machine::count(),
             probe::TRY_CALLS => return probe::try_calls(),
             clean::FOREVER => return clean::run_forever(dir.as_ref()),
             streams::ATTACHED => return streams::run_attached(dir.as_ref(), imgc_sandbox::Attach::Inherited),
@@ -58,8 +60,16 @@ fn main() -> ExitCode {
     };
     let Some(bed) = Bed::new(isolation.clone()) else { return ExitCode::SUCCESS };
     let wanted: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
-    let tests =
-        [facts::TESTS, mounts::TESTS, single::TESTS, streams::TESTS, escape::TESTS, clean::TESTS].concat();
+    let tests = [
+        facts::TESTS,
+        machine::TESTS,
+        mounts::TESTS,
+        single::TESTS,
+        streams::TESTS,
+        escape::TESTS,
+        clean::TESTS,
+    ]
+    .concat();
     let mut failed = 0;
     for (name, test) in tests {
         if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {

@@ -12,6 +12,8 @@ use crate::bed::{Bed, path};
 
 /// Talks to a socket.
 pub(crate) const TALK: &str = "--probe-talk";
+/// Counts processors.
+pub(crate) const COUNT: &str = "--probe-count";
 /// Makes system calls that must fail.
 pub(crate) const TRY_CALLS: &str = "--probe-calls";
 
