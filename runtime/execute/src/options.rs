@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use imgc_base::Epoch;
 use imgc_image::Compression;
+use imgc_registry::Trust;
 
 /// What a build was asked for. No value of it is in a key unless it decides bytes.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct BuildOptions {
     pub records: Option<PathBuf>,
     /// Reads environment variables for tools this build starts.
     pub git_env: Vec<(String, String)>,
+    /// Whom to trust of the web servers of `ADD`; `None` if no server may be asked.
+    pub web: Option<Trust>,
 }
 
 /// Where a secret's value is.
@@ -106,6 +109,7 @@ impl Default for BuildOptions {
             stat_cache: None,
             records: None,
             git_env: Vec::new(),
+            web: Some(Trust::default()),
         }
     }
 }

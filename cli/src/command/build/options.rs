@@ -138,6 +138,7 @@ pub fn translate(session: &Session, store: &Store, args: &Args, dockerfile: &str
         stat_cache: environment::cache_dir().map(|dir| dir.join("stat")),
         records: environment::state_dir().map(|dir| dir.join("builds")),
         git_env: environment::for_git(),
+        web: session.web()?,
     };
     Ok(Asked { lower, optimise, build, prune, contexts, _held: held })
 }

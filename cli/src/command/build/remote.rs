@@ -41,8 +41,9 @@ pub fn fetch(session: &Session, store: &Store, context: &str) -> Result<Place, F
     }
     if context.starts_with("http://") || context.starts_with("https://") {
         online(session, context)?;
-        let file =
-            fetch::http(store, context, None, None, &session.cancel).map_err(|error| failure(&error))?;
+        let web = session.web()?;
+        let file = fetch::http(store, context, None, None, web.as_ref(), &session.cancel)
+            .map_err(|error| failure(&error))?;
         let bytes = file.open().map_err(|error| failure(&error))?;
         let delivered = fetch::stream(store, context, bytes, &session.cancel);
         return Ok(place(delivered.map_err(|error| failure(&error))?));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use imgc_base::cancel::Cancel;
 use imgc_base::digest::BlobDigest;
+use imgc_registry::Trust;
 use imgc_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
@@ -37,12 +38,13 @@ struct Memory {
     mtime: i64,
 }
 
-/// Fetches a file into the store.
+/// Fetches a file into the store. Without `web` no server is asked, and what is here must do.
 pub fn http(
     store: &Store,
     url: &str,
     checksum: Option<&BlobDigest>,
     filename: Option<&str>,
+    web: Option<&Trust>,
     cancel: &Cancel,
 ) -> Result<Fetched, FetchError> {
     let name = filename.unwrap_or(UNNAMED).to_owned();
@@ -56,11 +58,18 @@ pub fn http(
     {
         return fetched(store, memory, name);
     }
+    let Some(trust) = web else {
+        return match (&known, checksum) {
+            (Some(memory), None) => fetched(store, memory, name),
+            _ => Err(FetchError::Offline { url: url.to_owned() }),
+        };
+    };
+    let agent = agent(trust)?;
     let mut tried = 0;
     let memory = loop {
         cancel.check()?;
         tried += 1;
-        match attempt(store, url, checksum, known.as_ref(), cancel) {
+        match attempt(store, &agent, url, checksum, known.as_ref(), cancel) {
             Ok(memory) => break memory,
             Err(error) if tried < TRIES && is_passing(&error) => pause(tried, cancel)?,
             Err(error) => return Err(error),
@@ -81,12 +90,13 @@ fn fetched(store: &Store, memory: &Memory, name: String) -> Result<Fetched, Fetc
 
 fn attempt(
     store: &Store,
+    agent: &Agent,
     url: &str,
     checksum: Option<&BlobDigest>,
     known: Option<&Memory>,
     cancel: &Cancel,
 ) -> Result<Memory, FetchError> {
-    let (at, response) = request(url, known)?;
+    let (at, response) = request(agent, url, known)?;
     let status = response.status().as_u16();
     match (status, known) {
         (304, Some(memory)) => {
@@ -129,8 +139,7 @@ fn attempt(
     Ok(Memory { digest, etag: header(&headers, "etag"), modified, mtime })
 }
 
-/// Asks, and follows redirects; gives the last address with its answer.
-fn request(url: &str, known: Option<&Memory>) -> Result<(String, Response<ureq::Body>), FetchError> {
+fn agent(trust: &Trust) -> Result<Agent, FetchError> {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -139,8 +148,17 @@ fn request(url: &str, known: Option<&Memory>) -> Result<(String, Response<ureq::
         .accept_encoding("identity")
         .timeout_connect(Some(PATIENCE))
         .timeout_recv_response(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE));
-    let agent: Agent = config.build().into();
+        .timeout_per_read(Some(PATIENCE))
+        .tls_config(trust.tls()?);
+    Ok(config.build().into())
+}
+
+/// Asks, and follows redirects; gives the last address with its answer.
+fn request(
+    agent: &Agent,
+    url: &str,
+    known: Option<&Memory>,
+) -> Result<(String, Response<ureq::Body>), FetchError> {
     let mut at = url.to_owned();
     let mut zone: Option<Zone> = None;
     for _ in 0..=MAX_REDIRECTS {

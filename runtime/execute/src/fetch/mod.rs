@@ -73,6 +73,15 @@ pub enum FetchError {
         /// What is wrong with it.
         why: String,
     },
+    /// No server may be asked, and it is not here.
+    #[error("`{url}` is not here, but `--offline` was given")]
+    Offline {
+        /// Which address.
+        url: String,
+    },
+    /// The authorities that this machine trusts do not read.
+    #[error(transparent)]
+    Trust(#[from] imgc_registry::Error),
     /// The server said no.
     #[error("failed to fetch `{url}`: the server answered {status}")]
     Status {
@@ -165,6 +174,10 @@ impl FetchError {
             Self::Checksum { got, .. } => {
                 Some(format!("if the new content is right, write `--checksum={got}`"))
             }
+            Self::Transport { source, .. } if source.to_string().contains("UnknownIssuer") => Some(
+                "if a proxy of this network signs for everybody, name its authority in the file of `SSL_CERT_FILE`"
+                    .to_owned(),
+            ),
             Self::NoGit(_) => Some("install git, or give the sources as a directory".to_owned()),
             Self::Git { .. } => Some(
                 "private repositories need an ssh agent; look at the address and the reference".to_owned(),

@@ -43,7 +43,9 @@ pub fn run(build: &Build<'_>, source: &Source, _platform: &Platform) -> Result<V
             Ok(Value::Context(Arc::new(Context::open(dir, ignore, &build.stat_cache)?)))
         }
         Source::Http { url, checksum, filename } => {
-            let file = fetch::http(build.store, url, checksum.as_ref(), filename.as_deref(), &build.stop)?;
+            let web = build.options.web.as_ref();
+            let file =
+                fetch::http(build.store, url, checksum.as_ref(), filename.as_deref(), web, &build.stop)?;
             Ok(Value::File(Arc::new(file)))
         }
         Source::Git { remote, reference, subdir, keep_git_dir, checksum } => {
@@ -54,6 +56,9 @@ pub fn run(build: &Build<'_>, source: &Source, _platform: &Platform) -> Result<V
                 keep_git_dir: *keep_git_dir,
                 checksum: checksum.as_deref(),
             };
+            if build.options.web.is_none() {
+                return Err(fetch::FetchError::Offline { url: remote.clone() }.into());
+            }
             let context = fetch::git(build.store, &wanted, &build.options.git_env, &build.stop)?;
             Ok(Value::Context(Arc::new(context)))
         }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use imgc_base::cancel::Cancel;
 use imgc_base::digest::BlobDigest;
+use imgc_registry::Trust;
 
 use super::super::{FetchError, Fetched, http};
 use super::{Place, place};
@@ -45,11 +46,27 @@ fn ok(headers: &str, body: &str) -> String {
 }
 
 fn get(place: &Place, url: &str, checksum: Option<&BlobDigest>) -> Result<Fetched, FetchError> {
-    http(&place.store, url, checksum, Some("name"), &Cancel::new())
+    http(&place.store, url, checksum, Some("name"), Some(&Trust::default()), &Cancel::new())
 }
 
 fn text(fetched: &Fetched) -> String {
     fs_err::read_to_string(fetched.path()).unwrap()
+}
+
+#[test]
+fn offline_no_server_is_asked_and_what_is_here_must_do() {
+    let place = place();
+    let server = server(&[&ok("", "hello")]);
+    let url = format!("{}/a", server.url);
+    let offline = |checksum: Option<BlobDigest>| {
+        http(&place.store, &url, checksum.as_ref(), Some("name"), None, &Cancel::new())
+    };
+    assert!(matches!(offline(None), Err(FetchError::Offline { .. })));
+    let one = get(&place, &url, None).unwrap();
+    assert_eq!(offline(None).unwrap(), one);
+    assert_eq!(offline(Some(BlobDigest::of(b"hello"))).unwrap(), one);
+    assert!(matches!(offline(Some(BlobDigest::of(b"other"))), Err(FetchError::Offline { .. })));
+    assert_eq!(server.asked.lock().unwrap().len(), 1);
 }
 
 #[test]
@@ -132,6 +149,7 @@ fn failures() {
     assert!(get(&place, &server_cut.url, None).is_err());
     let stopped = Cancel::new();
     stopped.cancel();
-    let error = http(&place.store, "http://127.0.0.1:1/", None, None, &stopped).unwrap_err();
+    let error =
+        http(&place.store, "http://127.0.0.1:1/", None, None, Some(&Trust::default()), &stopped).unwrap_err();
     assert!(matches!(error, FetchError::Cancelled(_)), "{error}");
 }
