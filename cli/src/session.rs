@@ -48,6 +48,11 @@ impl Session {
         Ok(Some(imgc_registry::Client::cancellable(config, self.cancel.clone())))
     }
 
+    /// Whom to trust of the web servers that a build asks; none when offline.
+    pub fn web(&self) -> Result<Option<imgc_registry::Trust>, Failure> {
+        Ok(self.client()?.map(|client| imgc_registry::Trust::of(client.config())))
+    }
+
     /// The registry client for a command that makes no sense without.
     pub fn online(&self) -> Result<imgc_registry::Client, Failure> {
         self.client()?

@@ -18,6 +18,7 @@ mod images;
 mod language;
 mod look;
 mod repro;
+mod running;
 mod same_bits;
 mod secrets;
 mod server;

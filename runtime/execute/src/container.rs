@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use imgc_base::cancel::Cancel;
 use imgc_base::config::ContainerConfig;
 use imgc_base::path::ImagePath;
-use imgc_image::{ImageError, Layer, Tree};
+use imgc_image::{ImageError, Kind, Layer, Tree};
 use imgc_sandbox::{Attach, Command, MountSpec, Network, Status, What};
 use imgc_store::Store;
 
@@ -52,8 +52,7 @@ pub fn run(
     cancel: &Cancel,
 ) -> Result<Status, ExecuteError> {
     let tree = Tree::new(layers);
-    let command = command(store, &tree, config, options)?;
-    let command = Command { upper: container.upper(), work: container.work(), ..command };
+    let command = command(store, &tree, config, options, container)?;
     let exit = imgc_sandbox::run(&command, &mut |_, _| {}, cancel)?;
     Ok(exit.status)
 }
@@ -63,6 +62,7 @@ fn command(
     tree: &Tree,
     config: &ContainerConfig,
     options: &RunOptions,
+    container: &Container,
 ) -> Result<Command, ExecuteError> {
     let entrypoint = options.entrypoint.as_ref().or(config.entrypoint.as_ref());
     // Another entrypoint resets the image's CMD (docker).
@@ -84,8 +84,10 @@ fn command(
     let path =
         |text: &str| ImagePath::clean(text).map_err(|error| ExecuteError::Image(ImageError::from(error)));
     let mut mounts = Vec::new();
-    for volume in config.volumes.keys() {
-        mounts.push(MountSpec { target: path(volume)?, what: What::Tmpfs { size: None, mode: 0o755 } });
+    for (number, volume) in config.volumes.keys().enumerate() {
+        let target = path(volume)?;
+        let what = volume_of(tree, &lower, &target, number, container)?;
+        mounts.push(MountSpec { target, what });
     }
     for target in &options.tmpfs {
         mounts.push(MountSpec { target: path(target)?, what: What::Tmpfs { size: None, mode: 0o1777 } });
@@ -118,8 +120,28 @@ fn command(
         hostname_file: true,
         readonly_root: options.read_only,
         attach: options.attach,
+        upper: container.upper(),
+        work: container.work(),
         ..Command::default()
     })
+}
+
+/// A volume of the image's own: it begins with what the image has there, owner and mode included, as docker's do.
+fn volume_of(
+    tree: &Tree,
+    lower: &[PathBuf],
+    target: &ImagePath,
+    number: usize,
+    container: &Container,
+) -> Result<What, ExecuteError> {
+    let source = match tree.resolve(target, true) {
+        Ok(source) if tree.get(&source).is_some_and(|found| matches!(found.entry.kind, Kind::Dir { .. })) => {
+            source
+        }
+        _ => return Ok(What::Tmpfs { size: None, mode: 0o755 }),
+    };
+    let (upper, work) = container.volume(number)?;
+    Ok(What::Overlay { lower: lower.to_vec(), upper, work, source, readonly: false })
 }
 
 fn environment(config: &ContainerConfig, options: &RunOptions, user: &users::User) -> Vec<(String, String)> {

@@ -133,6 +133,17 @@ impl Container {
         self.dir.join("upper")
     }
 
+    /// Directories for what is written to a volume: for the changes, and the overlay's own. They are no part of
+    /// what `imgc commit` takes, and go with the container.
+    pub fn volume(&self, number: usize) -> Result<(PathBuf, PathBuf), ExecuteError> {
+        let dir = self.dir.join("volumes").join(number.to_string());
+        let made = (dir.join("upper"), dir.join("work"));
+        for dir in [&made.0, &made.1] {
+            fs_err::create_dir_all(dir).map_err(ExecuteError::io("make a volume"))?;
+        }
+        Ok(made)
+    }
+
     /// The overlay's own directory.
     pub fn work(&self) -> PathBuf {
         self.dir.join("work")

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use imgc_base::Epoch;
 use imgc_image::Compression;
+use imgc_registry::Trust;
 
 /// What a build was asked for. No value of it is in a key unless it decides bytes.
 #[derive(Debug, Clone)]
@@ -19,8 +20,6 @@ pub struct BuildOptions {
     pub jobs: usize,
     /// Which steps are run even if their result is known.
     pub no_cache: NoCache,
-    /// Ask no server for files and repositories.
-    pub offline: bool,
     /// Network of steps that ask for nothing else.
     pub network: bool,
     /// Allows `--security=insecure`.
@@ -45,6 +44,8 @@ pub struct BuildOptions {
     pub records: Option<PathBuf>,
     /// Reads environment variables for tools this build starts.
     pub git_env: Vec<(String, String)>,
+    /// Whom to trust of the web servers of `ADD`; `None` if no server may be asked.
+    pub web: Option<Trust>,
 }
 
 /// Largest secret, in bytes (`BuildKit`'s limit).
@@ -122,7 +123,6 @@ impl Default for BuildOptions {
             compression: Compression::Gzip,
             jobs: std::thread::available_parallelism().map_or(2, usize::from).max(2),
             no_cache: NoCache::Never,
-            offline: false,
             network: true,
             allow_insecure: false,
             hosts: Vec::new(),
@@ -135,6 +135,7 @@ impl Default for BuildOptions {
             stat_cache: None,
             records: None,
             git_env: Vec::new(),
+            web: Some(Trust::default()),
         }
     }
 }

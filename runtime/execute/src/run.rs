@@ -16,6 +16,7 @@ use crate::bases::Bases;
 use crate::blobs::Blobs;
 use crate::context::StatCache;
 use crate::error::ExecuteError;
+use crate::fetch::{Accounts, Web};
 use crate::look::record::{BuildRecord, Outcome};
 use crate::needs::{self, Need};
 use crate::op;
@@ -167,6 +168,12 @@ impl<'a> Build<'a> {
             Op::Image(image) => op::image::image(self, id, image, inputs),
             Op::Index => op::image::index(self, inputs),
         }
+    }
+
+    /// How web servers are asked; not at all when offline.
+    pub(crate) fn web(&self) -> Option<Web<'_>> {
+        let accounts = Accounts::new(&self.options.secrets);
+        self.options.web.as_ref().map(|trust| Web { trust, accounts })
     }
 
     /// The definition key of a node.

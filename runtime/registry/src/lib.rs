@@ -43,6 +43,7 @@ pub use client::upload::{BlobSource, Pushed};
 pub use clock::Clock;
 pub use config::{Config, Saved, Settings};
 pub use error::{Error, Kind};
+pub use net::Trust;
 pub use secret::{Credential, Secret};
 
 /// Hears how far long operations are. Called from several threads.

@@ -82,6 +82,12 @@ fn prepare_streams(
     terminal: Option<&Terminal>,
 ) -> Result<(), SandboxError> {
     rustix::process::setsid().doing("start a session")?;
+    if command.attach != Attach::Captured {
+        // A program that is an image's own expects to be process 1 and to reap what it leaves alone: `tini` asks.
+        // Exec keeps this, fork does not.
+        rustix::process::set_child_subreaper(rustix::process::Pid::from_raw(1))
+            .doing("let the command reap")?;
+    }
     if let Some(terminal) = terminal {
         return terminal.take();
     }

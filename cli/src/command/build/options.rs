@@ -120,7 +120,6 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         compression: compression(&args.compress)?,
         jobs: args.jobs.unwrap_or_else(|| BuildOptions::default().jobs).clamp(1, 512),
         no_cache: no_cache(args),
-        offline: session.global.offline,
         network,
         allow_insecure,
         hosts: hosts(&args.hosts)?,
@@ -133,6 +132,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         stat_cache: environment::cache_dir().map(|dir| dir.join("stat")),
         records: environment::state_dir().map(|dir| dir.join("builds")),
         git_env: environment::for_git(),
+        web: session.web()?,
     };
     Ok(Asked { lower, optimise, build, prune, contexts })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use imgc_execute::Secret;
 use imgc_execute::context::Context;
-use imgc_execute::fetch::{self, Accounts, Delivered};
+use imgc_execute::fetch::{self, Accounts, Delivered, Web};
 use imgc_store::Store;
 
 use crate::environment;
@@ -51,12 +51,14 @@ pub fn fetch(session: &Session, store: &Store, context: &str, with: &With) -> Re
             submodules: git.submodules.unwrap_or(true),
             checksum: git.checksum.as_deref(),
         };
-        let context = fetch::git(store, &wanted, &accounts, &environment::for_git(), &session.cancel);
+        let context = fetch::git(store, &wanted, accounts, &environment::for_git(), &session.cancel);
         return Ok(Place::Fetched(Box::new(context.map_err(|error| failure(&error))?)));
     }
     if context.starts_with("http://") || context.starts_with("https://") {
         online(session, context)?;
-        let file = fetch::http(store, context, None, None, &accounts, &session.cancel);
+        let trust = session.web()?;
+        let web = trust.as_ref().map(|trust| Web { trust, accounts });
+        let file = fetch::http(store, context, None, None, web, &session.cancel);
         let file = file.map_err(|error| failure(&error))?;
         let bytes = file.open().map_err(|error| failure(&error))?;
         let delivered = fetch::stream(store, context, bytes, &session.cancel);

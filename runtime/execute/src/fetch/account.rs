@@ -92,7 +92,7 @@ impl Header {
 }
 
 /// The secrets of a build, as far as they are for servers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Accounts<'a>(&'a BTreeMap<String, Secret>);
 
 impl<'a> Accounts<'a> {
@@ -102,7 +102,7 @@ impl<'a> Accounts<'a> {
     }
 
     /// What is sent to a web server.
-    pub(super) fn http(&self, server: &Server) -> Result<Option<Header>, FetchError> {
+    pub(super) fn http(self, server: &Server) -> Result<Option<Header>, FetchError> {
         for host in server.names() {
             if let Some((_, text)) = self.read(&format!("HTTP_AUTH_HEADER_{host}"))? {
                 return Ok(Some(Header { value: text.clone(), secret: text }));
@@ -115,7 +115,7 @@ impl<'a> Accounts<'a> {
     }
 
     /// What is sent to the server of a repository; `main` is that of the repository that was asked for.
-    pub(super) fn git(&self, remote: &str, main: Option<&Server>) -> Result<Option<Header>, FetchError> {
+    pub(super) fn git(self, remote: &str, main: Option<&Server>) -> Result<Option<Header>, FetchError> {
         let Some(server) = Server::of(remote) else { return Ok(None) };
         let mut ends: Vec<String> = server.names().iter().map(|host| format!(".{host}")).collect();
         if server.scheme == "https" && Some(&server) == main {
@@ -154,7 +154,7 @@ impl<'a> Accounts<'a> {
     }
 
     /// A secret as one line, with its id.
-    fn read(&self, id: &str) -> Result<Option<(String, String)>, FetchError> {
+    fn read(self, id: &str) -> Result<Option<(String, String)>, FetchError> {
         let Some(secret) = self.0.get(id) else { return Ok(None) };
         let wrong = |why: &str| FetchError::Secret { id: id.to_owned(), why: why.to_owned() };
         let bytes = secret.read().map_err(|error| wrong(&error.to_string()))?;

@@ -50,7 +50,7 @@ pub struct Git<'a> {
 pub fn git(
     store: &Store,
     wanted: &Git<'_>,
-    accounts: &Accounts<'_>,
+    accounts: Accounts<'_>,
     env: &[(String, String)],
     cancel: &Cancel,
 ) -> Result<Context, FetchError> {
@@ -60,7 +60,7 @@ pub fn git(
 pub(super) fn fetch(
     store: &Store,
     wanted: &Git<'_>,
-    accounts: &Accounts<'_>,
+    accounts: Accounts<'_>,
     env: &[(String, String)],
     protocols: &str,
     cancel: &Cancel,
@@ -108,7 +108,7 @@ pub(super) struct Job<'j> {
     env: &'j [(String, String)],
     protocols: &'j str,
     cancel: &'j Cancel,
-    accounts: &'j Accounts<'j>,
+    accounts: Accounts<'j>,
     /// The server of the repository that was asked for; the general token is for it alone.
     main: Option<&'j Server>,
     /// How many checkouts there are already.

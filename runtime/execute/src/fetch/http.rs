@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use imgc_base::cancel::Cancel;
 use imgc_base::digest::BlobDigest;
+use imgc_registry::Trust;
 use imgc_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use ureq::Agent;
@@ -16,7 +17,7 @@ use ureq::http::{HeaderMap, Response};
 
 use super::account::{Accounts, Server};
 use super::guard::{self, Zone};
-use super::{FetchError, Fetched};
+use super::{FetchError, Fetched, Web};
 
 /// How large a file may be, in bytes.
 const MAX_BYTES: u64 = 64 << 30;
@@ -38,50 +39,45 @@ struct Memory {
     mtime: i64,
 }
 
-/// The last that came from an address, if the store still has it; no server is asked.
-pub fn known(store: &Store, url: &str, filename: Option<&str>) -> Result<Option<Fetched>, FetchError> {
-    let name = filename.unwrap_or(UNNAMED).to_owned();
-    remembered(store, url)?.map(|memory| fetched(store, &memory, name)).transpose()
-}
-
-fn key(url: &str) -> String {
-    format!("http-1 {url}")
-}
-
-fn remembered(store: &Store, url: &str) -> Result<Option<Memory>, FetchError> {
-    let text = store.memo(&key(url))?;
-    let memory: Option<Memory> = text.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(memory.filter(|memory| store.has_blob(&memory.digest)))
-}
-
-/// Fetches a file into the store.
+/// Fetches a file into the store. Without `web` no server is asked, and what is here must do.
 pub fn http(
     store: &Store,
     url: &str,
     checksum: Option<&BlobDigest>,
     filename: Option<&str>,
-    accounts: &Accounts<'_>,
+    web: Option<Web<'_>>,
     cancel: &Cancel,
 ) -> Result<Fetched, FetchError> {
     let name = filename.unwrap_or(UNNAMED).to_owned();
-    let known = remembered(store, url)?;
+    let key = format!("http-1 {url}");
+    let known: Option<Memory> = store
+        .memo(&key)?
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .filter(|memory: &Memory| store.has_blob(&memory.digest));
     if let (Some(memory), Some(checksum)) = (&known, checksum)
         && memory.digest == *checksum
     {
         return fetched(store, memory, name);
     }
+    let Some(web) = web else {
+        return match (&known, checksum) {
+            (Some(memory), None) => fetched(store, memory, name),
+            _ => Err(FetchError::Offline { url: url.to_owned() }),
+        };
+    };
+    let asking = Asking { agent: agent(web.trust)?, accounts: web.accounts };
     let mut tried = 0;
     let memory = loop {
         cancel.check()?;
         tried += 1;
-        match attempt(store, url, checksum, known.as_ref(), accounts, cancel) {
+        match attempt(store, &asking, url, checksum, known.as_ref(), cancel) {
             Ok(memory) => break memory,
             Err(error) if tried < TRIES && is_passing(&error) => pause(tried, cancel)?,
             Err(error) => return Err(error),
         }
     };
     if let Ok(text) = serde_json::to_string(&memory) {
-        store.put_memo(&key(url), &text)?;
+        store.put_memo(&key, &text)?;
     }
     fetched(store, &memory, name)
 }
@@ -95,13 +91,13 @@ fn fetched(store: &Store, memory: &Memory, name: String) -> Result<Fetched, Fetc
 
 fn attempt(
     store: &Store,
+    asking: &Asking<'_>,
     url: &str,
     checksum: Option<&BlobDigest>,
     known: Option<&Memory>,
-    accounts: &Accounts<'_>,
     cancel: &Cancel,
 ) -> Result<Memory, FetchError> {
-    let (at, response) = request(url, known, accounts)?;
+    let (at, response) = request(asking, url, known)?;
     let status = response.status().as_u16();
     match (status, known) {
         (304, Some(memory)) => {
@@ -144,12 +140,13 @@ fn attempt(
     Ok(Memory { digest, etag: header(&headers, "etag"), modified, mtime })
 }
 
-/// Asks, and follows redirects; gives the last address with its answer.
-fn request(
-    url: &str,
-    known: Option<&Memory>,
-    accounts: &Accounts<'_>,
-) -> Result<(String, Response<ureq::Body>), FetchError> {
+/// What every request of one download is made with.
+struct Asking<'a> {
+    agent: Agent,
+    accounts: Accounts<'a>,
+}
+
+fn agent(trust: &Trust) -> Result<Agent, FetchError> {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -158,16 +155,25 @@ fn request(
         .accept_encoding("identity")
         .timeout_connect(Some(PATIENCE))
         .timeout_recv_response(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE));
-    let agent: Agent = config.build().into();
+        .timeout_per_read(Some(PATIENCE))
+        .tls_config(trust.tls()?);
+    Ok(config.build().into())
+}
+
+/// Asks, and follows redirects; gives the last address with its answer.
+fn request(
+    asking: &Asking<'_>,
+    url: &str,
+    known: Option<&Memory>,
+) -> Result<(String, Response<ureq::Body>), FetchError> {
     let mut at = url.to_owned();
     let mut zone: Option<Zone> = None;
     // Secrets are for the server that the user named, not for where it sends us.
     let first = Server::of(url);
-    let secret = first.as_ref().map_or(Ok(None), |server| accounts.http(server))?;
+    let secret = first.as_ref().map_or(Ok(None), |server| asking.accounts.http(server))?;
     for _ in 0..=MAX_REDIRECTS {
         zone = Some(guard::check(&at, zone)?);
-        let mut request = agent.get(&at);
+        let mut request = asking.agent.get(&at);
         if let Some(secret) = &secret
             && Server::of(&at) == first
         {

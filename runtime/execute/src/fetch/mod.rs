@@ -33,7 +33,7 @@ use crate::file::{FileError, Source};
 
 pub use account::Accounts;
 pub use git::{Git, git};
-pub use http::{http, known};
+pub use http::http;
 pub use stream::{Delivered, stream};
 
 /// A file from a web server.
@@ -67,6 +67,15 @@ impl Fetched {
     }
 }
 
+/// How web servers are asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Web<'a> {
+    /// Whose certificates are believed.
+    pub trust: &'a imgc_registry::Trust,
+    /// Secrets for servers.
+    pub accounts: Accounts<'a>,
+}
+
 /// Why something from elsewhere could not be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
@@ -78,12 +87,15 @@ pub enum FetchError {
         /// What is wrong with it.
         why: String,
     },
-    /// No server may be asked.
-    #[error("`{url}` is elsewhere, but `--offline` was given")]
+    /// No server may be asked, and it is not here.
+    #[error("`{url}` is not here, but `--offline` was given")]
     Offline {
         /// Which address.
         url: String,
     },
+    /// The authorities that this machine trusts do not read.
+    #[error(transparent)]
+    Trust(#[from] imgc_registry::Error),
     /// The server said no.
     #[error("failed to fetch `{url}`: the server answered {status}")]
     Status {
@@ -194,6 +206,10 @@ impl FetchError {
             Self::Checksum { got, .. } => {
                 Some(format!("if the new content is right, write `--checksum={got}`"))
             }
+            Self::Transport { source, .. } if source.to_string().contains("UnknownIssuer") => Some(
+                "if a proxy of this network signs for everybody, name its authority in the file of `SSL_CERT_FILE`"
+                    .to_owned(),
+            ),
             Self::NoGit(_) => Some("install git, or give the sources as a directory".to_owned()),
             Self::Git { remote, .. } if remote.starts_with("http") => Some(format!(
                 "look at the address and the reference; a private repository needs a token: \

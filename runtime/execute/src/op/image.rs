@@ -10,7 +10,6 @@ use imgc_graph::{ImageOp, NodeId};
 use imgc_image::manifest::{PlatformDoc, media};
 use imgc_image::merge;
 use imgc_image::{Descriptor, Index, Layer, Manifest, Tree, split};
-use rayon::prelude::*;
 
 use crate::error::ExecuteError;
 use crate::layers::LayerSink;
@@ -39,8 +38,12 @@ pub fn image(build: &Build<'_>, id: NodeId, op: &ImageOp, inputs: &[Value]) -> R
         rootfs: RootFs { diff_ids: layers.iter().map(|layer| layer.diff_id).collect(), ..RootFs::default() },
         history: history(op, &own, &created),
     };
+    // Those of `own` are compressed at once, each on a thread; this one only waits for them.
+    for layer in own.iter().map(|group| &group.layer) {
+        build.blobs.start(layer.diff_id);
+    }
     let descriptors = layers
-        .par_iter()
+        .iter()
         .enumerate()
         .map(|(number, layer)| match root.base_blobs.get(number).filter(|_| number < root.base) {
             Some(known) => Ok(base_blob(build, known)),

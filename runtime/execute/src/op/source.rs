@@ -43,16 +43,9 @@ pub fn run(build: &Build<'_>, source: &Source, _platform: &Platform) -> Result<V
             Ok(Value::Context(Arc::new(Context::open(dir, ignore, &build.stat_cache)?)))
         }
         Source::Http { url, checksum, filename } => {
-            let accounts = fetch::Accounts::new(&build.options.secrets);
-            let name = filename.as_deref();
-            if build.options.offline {
-                // What it was when it was last asked for; its checksum, if one is given, must still fit.
-                let file = fetch::known(build.store, url, name)?
-                    .filter(|file| checksum.as_ref().is_none_or(|checksum| checksum == file.digest()))
-                    .ok_or_else(|| fetch::FetchError::Offline { url: url.clone() })?;
-                return Ok(Value::File(Arc::new(file)));
-            }
-            let file = fetch::http(build.store, url, checksum.as_ref(), name, &accounts, &build.stop)?;
+            let web = build.web();
+            let file =
+                fetch::http(build.store, url, checksum.as_ref(), filename.as_deref(), web, &build.stop)?;
             Ok(Value::File(Arc::new(file)))
         }
         Source::Git { remote, reference, subdir, keep_git_dir, submodules, checksum } => {
@@ -64,11 +57,11 @@ pub fn run(build: &Build<'_>, source: &Source, _platform: &Platform) -> Result<V
                 submodules: *submodules,
                 checksum: checksum.as_deref(),
             };
-            if build.options.offline {
+            let Some(web) = build.web() else {
                 return Err(fetch::FetchError::Offline { url: remote.clone() }.into());
-            }
-            let accounts = fetch::Accounts::new(&build.options.secrets);
-            let context = fetch::git(build.store, &wanted, &accounts, &build.options.git_env, &build.stop)?;
+            };
+            let context =
+                fetch::git(build.store, &wanted, web.accounts, &build.options.git_env, &build.stop)?;
             Ok(Value::Context(Arc::new(context)))
         }
     }

@@ -23,6 +23,7 @@ use crate::url::{Origin, Reach};
 pub(crate) use guard::Reaches;
 pub(crate) use proxy::Proxies;
 pub(crate) use tls::Roots;
+pub use tls::Trust;
 
 /// What an agent is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -45,15 +45,14 @@ impl Roots {
         if !verify {
             return Ok(builder.disable_verification(true).build());
         }
-        builder = match (self.system()?, own.authorities.is_empty()) {
-            (None, true) => builder.root_certs(RootCerts::WebPki),
-            (None, false) => builder.root_certs(RootCerts::Specific(Arc::new(own.authorities))),
-            (Some(system), true) => builder.root_certs(RootCerts::Specific(system)),
+        builder = builder.root_certs(match (self.system()?, own.authorities.is_empty()) {
+            (None, true) => RootCerts::WebPki,
+            (None, false) => RootCerts::Specific(Arc::new(own.authorities)),
+            (Some(system), true) => RootCerts::Specific(system),
             (Some(system), false) => {
-                let all = system.iter().cloned().chain(own.authorities).collect();
-                builder.root_certs(RootCerts::Specific(Arc::new(all)))
+                RootCerts::Specific(Arc::new(system.iter().cloned().chain(own.authorities).collect()))
             }
-        };
+        });
         Ok(builder.build())
     }
 
@@ -81,6 +80,31 @@ impl Roots {
         }
         let known = (!found.is_empty()).then(|| Arc::new(found));
         Ok(self.system.get_or_init(|| known).clone())
+    }
+}
+
+/// Whom this machine trusts, for web servers that are no registries: the system's authorities, or those of
+/// `SSL_CERT_FILE` and `SSL_CERT_DIR`. They are read when they are first needed; clones share them.
+#[derive(Debug, Clone)]
+pub struct Trust(Arc<Roots>);
+
+impl Trust {
+    /// What a configuration says.
+    pub fn of(config: &Config) -> Self {
+        Self(Arc::new(Roots::new(config)))
+    }
+
+    /// The TLS settings.
+    pub fn tls(&self) -> Result<TlsConfig, Error> {
+        let roots = self.0.system()?.map_or(RootCerts::WebPki, RootCerts::Specific);
+        Ok(TlsConfig::builder().root_certs(roots).build())
+    }
+}
+
+impl Default for Trust {
+    /// The distribution's bundle, else what is built in.
+    fn default() -> Self {
+        Self(Arc::new(Roots { file: None, dir: None, system: OnceLock::new() }))
     }
 }
 

@@ -56,12 +56,12 @@ fn checkout(place: &Place, wanted: &Git<'_>) -> Result<Context, FetchError> {
     let path = std::env::join_paths(path).unwrap().into_string().unwrap();
     let none = BTreeMap::new();
     let env = [("PATH".to_owned(), path)];
-    fetch(&place.store, wanted, &Accounts::new(&none), &env, "file", &Cancel::new())
+    fetch(&place.store, wanted, Accounts::new(&none), &env, "file", &Cancel::new())
 }
 
 fn refused(place: &Place, wanted: &Git<'_>) -> FetchError {
     let none = BTreeMap::new();
-    super::super::git(&place.store, wanted, &Accounts::new(&none), &[], &Cancel::new()).unwrap_err()
+    super::super::git(&place.store, wanted, Accounts::new(&none), &[], &Cancel::new()).unwrap_err()
 }
 
 fn names(context: &Context) -> Vec<String> {

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use imgc_base::cancel::Cancel;
 use imgc_base::digest::BlobDigest;
+use imgc_registry::Trust;
 
-use super::super::{Accounts, FetchError, Fetched, http};
+use super::super::{Accounts, FetchError, Fetched, Web, http};
 use super::{Place, place};
 use crate::options::{Secret, SecretBytes};
 
@@ -57,11 +58,29 @@ fn with(
 ) -> Result<Fetched, FetchError> {
     let secret = |text: &&str| Secret::Value(SecretBytes(text.as_bytes().to_vec()));
     let secrets = secrets.iter().map(|(id, text)| (id.clone(), secret(text))).collect();
-    http(&place.store, url, checksum, Some("name"), &Accounts::new(&secrets), &Cancel::new())
+    let trust = Trust::default();
+    let web = Web { trust: &trust, accounts: Accounts::new(&secrets) };
+    http(&place.store, url, checksum, Some("name"), Some(web), &Cancel::new())
 }
 
 fn text(fetched: &Fetched) -> String {
     fs_err::read_to_string(fetched.path()).unwrap()
+}
+
+#[test]
+fn offline_no_server_is_asked_and_what_is_here_must_do() {
+    let place = place();
+    let server = server(&[&ok("", "hello")]);
+    let url = format!("{}/a", server.url);
+    let offline = |checksum: Option<BlobDigest>| {
+        http(&place.store, &url, checksum.as_ref(), Some("name"), None, &Cancel::new())
+    };
+    assert!(matches!(offline(None), Err(FetchError::Offline { .. })));
+    let one = get(&place, &url, None).unwrap();
+    assert_eq!(offline(None).unwrap(), one);
+    assert_eq!(offline(Some(BlobDigest::of(b"hello"))).unwrap(), one);
+    assert!(matches!(offline(Some(BlobDigest::of(b"other"))), Err(FetchError::Offline { .. })));
+    assert_eq!(server.asked.lock().unwrap().len(), 1);
 }
 
 #[test]
@@ -144,8 +163,9 @@ fn failures() {
     assert!(get(&place, &server_cut.url, None).is_err());
     let (stopped, none) = (Cancel::new(), std::collections::BTreeMap::new());
     stopped.cancel();
-    let error =
-        http(&place.store, "http://127.0.0.1:1/", None, None, &Accounts::new(&none), &stopped).unwrap_err();
+    let trust = Trust::default();
+    let web = Web { trust: &trust, accounts: Accounts::new(&none) };
+    let error = http(&place.store, "http://127.0.0.1:1/", None, None, Some(web), &stopped).unwrap_err();
     assert!(matches!(error, FetchError::Cancelled(_)), "{error}");
 }
 

@@ -2,6 +2,7 @@
 
 mod git;
 mod http;
+mod https;
 mod stream;
 
 use imgc_store::Store;

@@ -1,0 +1,37 @@
+//! `imgc run`: what an image's program may count on.
+
+use crate::place;
+
+#[test]
+fn volumes_begin_with_what_the_image_has() {
+    let place = place();
+    if !place.with_busybox("volumes_begin_with_what_the_image_has") {
+        return;
+    }
+    place.build(
+        "FROM busybox\nRUN mkdir -p /srv/data && echo first > /srv/data/seed && chown -R app:app /srv/data && \
+         chmod 700 /srv/data && ln -s srv/data /link\nVOLUME /link /new\nUSER app\n",
+        &["-t", "app"],
+    );
+    let script = "set -e; cat /srv/data/seed; stat -c '%U %a' /srv/data; echo more > /link/more; ls /srv/data; \
+                  stat -c '%U %a' /new";
+    let done = place.imgc(&["run", "--keep", "--name", "trial", "app", "sh", "-c", script]).ok();
+    assert_eq!(done.stdout, "first\napp 700\nmore\nseed\nroot 755\n");
+    // What is in a volume is no part of the container.
+    place.imgc(&["commit", "trial", "app:2"]).ok();
+    assert_eq!(place.imgc(&["run", "app:2", "ls", "/srv/data"]).ok().stdout, "seed\n");
+    place.imgc(&["run", "--read-only", "app", "sh", "-c", "echo more > /srv/data/more"]).ok();
+    place.imgc(&["rm", "trial"]).ok();
+}
+
+#[test]
+fn the_program_reaps_what_its_children_leave() {
+    let place = place();
+    if !place.with_busybox("the_program_reaps_what_its_children_leave") {
+        return;
+    }
+    let script = r"P=$(sh -c 'sleep 9 >/dev/null & echo $!'); cut -d' ' -f4 /proc/$P/stat; echo $$";
+    let said = place.imgc(&["run", "busybox", "sh", "-c", script]).ok().stdout;
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], lines[1], "{said}");
+}
