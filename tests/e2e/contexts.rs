@@ -264,7 +264,10 @@ fn named_contexts_of_every_kind() {
     let test = "named_contexts_of_every_kind";
     let Some(place) = ready(test) else { return };
     let repositories = repositories(test, &place);
-    let web = Web::new(&[("/src.tar", Answer::Body(archive(LIST)))], Some(&place.path("web")));
+    let web = Web::new(
+        &[("/src.tar", Answer::Body(archive(LIST))), ("/a", Answer::Body(b"one file\n".to_vec()))],
+        Some(&place.path("web")),
+    );
     place.write("side/a", "side");
     place.write("side/skipped", "x");
     place.write("side/.dockerignore", "skipped\n");
@@ -280,6 +283,7 @@ fn named_contexts_of_every_kind() {
         (format!("oci-layout://one@{digest}"), "image\n"),
         (format!("oci-layout://one:latest@{digest}"), "image\n"),
         (format!("{}/src.tar", web.url), "content of a\n"),
+        (format!("{}/a", web.url), "one file\n"),
     ];
     if repositories.is_some() {
         kinds.push((format!("{}/app.git#dev:vendor", web.url), "library\n"));
@@ -407,6 +411,10 @@ fn repositories_are_shown_their_tokens_alone() {
             if path.ends_with("/info/refs") { format!("{path}?service=git-upload-pack") } else { path };
         served.push((asked, Answer::Private(header.clone(), body)));
     }
+    // A repository that has moved to another server, which anyone may read.
+    let moved = "/moved.git/info/refs?service=git-upload-pack".to_owned();
+    served
+        .push((moved, Answer::Redirect(format!("{}/app.git/info/refs?service=git-upload-pack", public.url))));
     let served: Vec<(&str, Answer)> =
         served.iter().map(|(path, answer)| (path.as_str(), answer.clone())).collect();
     let private = Web::new(&served, None);
@@ -418,6 +426,12 @@ fn repositories_are_shown_their_tokens_alone() {
     assert!(
         public.asked().iter().all(|(_, lines)| lines.iter().all(|line| !line.starts_with("authorization")))
     );
+    // A redirect is followed without a token, not with one.
+    let moved = format!("{}/moved.git#main", private.url);
+    place.imgc(&["build", "-q", &moved]).ok();
+    let before = public.asked().len();
+    place.imgc(&["build", "--secret", &named, &moved]).fails_with(8);
+    assert_eq!(public.asked().len(), before, "the redirect was followed");
     // Over http only with the host's name; and without any there is help.
     let general = place.imgc(&["build", "--secret", "id=GIT_AUTH_TOKEN,src=token", &context]).fails_with(8);
     general.says(&format!("GIT_AUTH_TOKEN.{}", private.host()));

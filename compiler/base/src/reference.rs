@@ -60,11 +60,15 @@ impl Reference {
         format!("{}/{}:{tag}", self.registry, self.repository).parse()
     }
 
-    /// The short form that people write: docker's defaults left out.
+    /// The short form that people write: docker's defaults left out, as long as it means the same
+    /// (`docker.io/localhost/x` without its host would be another place).
     pub fn familiar(&self) -> String {
         let full = self.to_string();
-        let rest = full.strip_prefix("docker.io/").unwrap_or(&full);
-        rest.strip_prefix("library/").filter(|rest| !rest.contains('/')).unwrap_or(rest).to_owned()
+        let same = |short: &str| short.parse::<Self>().is_ok_and(|other| other.to_string() == full);
+        let Some(rest) = full.strip_prefix("docker.io/") else { return full };
+        let short =
+            [rest.strip_prefix("library/").unwrap_or(rest), rest].into_iter().find(|short| same(short));
+        short.unwrap_or(&full).to_owned()
     }
 }
 
@@ -216,13 +220,20 @@ mod tests {
 
     #[test]
     fn docker_defaults() {
+        const HEX: &str = "library/00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
         for (given, full, familiar) in [
             ("debian", "docker.io/library/debian:latest", "debian:latest"),
             ("debian:bookworm", "docker.io/library/debian:bookworm", "debian:bookworm"),
             ("me/app", "docker.io/me/app:latest", "me/app:latest"),
             ("localhost:5000/a/b:1", "localhost:5000/a/b:1", "localhost:5000/a/b:1"),
             ("localhost/app", "localhost/app:latest", "localhost/app:latest"),
+            // Found by fuzzing: without the host these would be other names, or none.
+            ("docker.io/l0.x/a", "docker.io/l0.x/a:latest", "docker.io/l0.x/a:latest"),
+            ("docker.io/localhost/a:1", "docker.io/localhost/a:1", "docker.io/localhost/a:1"),
+            ("docker.io/library/a/b", "docker.io/library/a/b:latest", "library/a/b:latest"),
+            (HEX, "docker.io/library/HEX:latest", "library/HEX:latest"),
         ] {
+            let (full, familiar) = (full.replace("HEX", &HEX[8..]), familiar.replace("HEX", &HEX[8..]));
             let parsed: Reference = given.parse().unwrap();
             assert_eq!(parsed.to_string(), full, "{given}");
             assert_eq!(parsed.familiar(), familiar, "{given}");
