@@ -177,5 +177,29 @@ fn a_build_is_proved_against_level_0() {
     place.write("ctx/Dockerfile", WASTEFUL);
     place.imgc(&["build", "--prove", "ctx"]).ok().says("proved for linux/");
     place.imgc(&["build", "--prove", "--squash", "ctx"]).ok().says("proved for linux/");
-    place.imgc(&["build", "--prove", "-O2", "ctx"]).fails_with(2).says("do not go together");
+    place.imgc(&["build", "--prove", "-O2", "ctx"]).ok().says("but for the paths of -O2's rules");
+}
+
+#[test]
+fn what_level_2_drops_is_named_each_time_and_the_rest_is_certified() {
+    let test = "what_level_2_drops_is_named_each_time_and_the_rest_is_certified";
+    let Some(place) = ready(test) else { return };
+    let file = "FROM busybox\nRUN mkdir -p /var/lib/apt/lists /root/.cache/pip && echo abc > /var/lib/apt/lists/a && echo 12 > /root/.cache/pip/w && ln /root/.cache/pip/w /kept\n";
+    place.write("ctx/Dockerfile", file);
+    let plain = json(&place, &["build", "-t", "app:1", "ctx"], 0);
+    assert_eq!(plain["root"].as_str().map(str::len), Some("sha256:".len() + 64));
+    for round in ["cold", "warm"] {
+        let done =
+            place.imgc(&["--progress", "plain", "-v", "build", "--prove", "-O2", "-t", "app:2", "ctx"]).ok();
+        let done =
+            done.says("-O2 apt-lists: /var/lib/apt/lists/a 4 B").says("-O2 apt-lists: 1 paths, 4 bytes");
+        done.says("-O2 pip-cache: /root/.cache/pip/w").says("certified: root sha256:").says("proved for");
+        let kept = json(&place, &["files", "app:2", "-R"], 0)["files"].clone();
+        let has = |path: &str| kept.as_array().unwrap().iter().any(|file| file["path"] == path);
+        assert!(has("/kept") && has("/var/lib/apt/lists") && !has("/root/.cache/pip/w"), "{round}: {kept}");
+    }
+    let kept = ["--progress", "plain", "build", "-O2", "--keep-garbage", "apt-lists", "-t", "app:3", "ctx"];
+    let said = place.imgc(&kept).ok().stderr;
+    assert!(said.contains("-O2 pip-cache") && !said.contains("apt-lists"), "{said}");
+    assert_eq!(place.imgc(&["run", "app:3", "cat", "/var/lib/apt/lists/a"]).ok().stdout, "abc\n");
 }

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod bad_input;
+mod careless;
 mod causes;
 mod differential;
 mod first_light;

@@ -52,6 +52,11 @@ impl Buildah {
         peer::run(self.command().args(["pull", "-q", &source]));
     }
 
+    /// Runs any of its commands to the end; what it printed.
+    pub fn run(&self, args: &[&str]) -> String {
+        String::from_utf8_lossy(&peer::run(self.command().args(args))).trim().to_owned()
+    }
+
     /// Builds in `dir`; `args` end with the context. What it made is at `to`, or under a name in its storage.
     #[must_use = "either flatten the image or assert the exit code"]
     pub fn build(&self, dir: &Path, to: &To, args: &[String]) -> Done {

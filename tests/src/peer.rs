@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::place::Done;
+
 /// Where a program is, if it is installed.
 pub fn find(program: &str) -> Option<PathBuf> {
     let dirs = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -26,6 +28,16 @@ pub fn need<const N: usize>(test: &str, programs: [&str; N]) -> Option<[PathBuf;
         }
     }
     Some(found.map(|(_, path)| path.unwrap_or_default()))
+}
+
+/// True, after saying so, if a build failed because the package archive cannot be reached from here.
+pub fn unreachable(test: &str, built: &Done) -> bool {
+    let signs = ["Temporary failure", "Failed to fetch", "Unable to connect"];
+    let unreachable = built.code == 1 && signs.iter().any(|sign| built.stderr.contains(sign));
+    if unreachable {
+        skipped(test, "the package archive cannot be reached");
+    }
+    unreachable
 }
 
 /// True if the process is root of the machine.

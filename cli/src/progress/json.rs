@@ -43,6 +43,12 @@ impl EventSink for Json {
                 json!({"ev": "fetch.progress", "what": what, "done": done, "total": total})
             }
             Event::Layer { digest, size } => json!({"ev": "layer.done", "digest": digest, "size": size}),
+            Event::Dropped { rule, path, bytes } => {
+                json!({"ev": "drop", "rule": rule, "path": path, "bytes": bytes})
+            }
+            Event::Certified { root, known, micros } => {
+                json!({"ev": "certificate", "root": root, "known": known, "micros": micros})
+            }
             Event::Diagnostic(found) => {
                 json!({"ev": "warn", "diagnostic": diagnostic::to_json(&found, &self.sources.lock().unwrap_or_else(PoisonError::into_inner))})
             }

@@ -58,11 +58,20 @@ impl EventSink for Plain {
             Event::Layer { digest, size } if self.verbose > 0 => {
                 format!("layer {digest} {}", units::bytes(size))
             }
+            Event::Dropped { rule, path, bytes } if self.verbose > 0 => {
+                format!("-O2 {rule}: {} {}", units::printable(&path), units::bytes(bytes))
+            }
+            Event::Certified { root, known, micros } if self.verbose > 0 => {
+                let how = if known { "known" } else { "computed twice" };
+                format!("certified: root {root} ({how}, {}.{:03} ms)", micros / 1000, micros % 1000)
+            }
             Event::Diagnostic(found) => {
                 diagnostic::to_text(&found, &self.sources.lock().unwrap_or_else(PoisonError::into_inner))
             }
             Event::Note(text) => text,
-            Event::Fetch { .. } | Event::Layer { .. } => return,
+            Event::Fetch { .. } | Event::Layer { .. } | Event::Dropped { .. } | Event::Certified { .. } => {
+                return;
+            }
         };
         // A reader that went away does not stop a build.
         writeln!(anstream::stderr().lock(), "{line}").ok();

@@ -80,7 +80,10 @@ impl EventSink for Tty {
                     self.bar(&what, format!("fetching {what}")).set_message(shown);
                 }
             }
-            Event::Layer { .. } | Event::Normalised { .. } => {}
+            Event::Layer { .. }
+            | Event::Normalised { .. }
+            | Event::Dropped { .. }
+            | Event::Certified { .. } => {}
             Event::Diagnostic(found) => self.print(&diagnostic::to_text(
                 &found,
                 &self.sources.lock().unwrap_or_else(PoisonError::into_inner),

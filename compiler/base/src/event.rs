@@ -79,6 +79,24 @@ pub enum Event {
         /// Its size in bytes.
         size: u64,
     },
+    /// A rule of `-O2` left a path out of the image.
+    Dropped {
+        /// The rule's name: `apt-lists`.
+        rule: String,
+        /// `/var/lib/apt/lists/lock`.
+        path: String,
+        /// Bytes of its content.
+        bytes: u64,
+    },
+    /// The layers of an image give the root file system that was built.
+    Certified {
+        /// The root digest.
+        root: String,
+        /// That was known from an earlier build.
+        known: bool,
+        /// How long it took to find out, in microseconds.
+        micros: u64,
+    },
     /// Something to say about the user's text.
     Diagnostic(Box<Diagnostic>),
     /// A remark that belongs to no line of source.

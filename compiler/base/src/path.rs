@@ -132,8 +132,12 @@ impl ImagePath {
         if self.is_root() {
             return None;
         }
-        let cut = self.0.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
-        Some(Self(self.0[..cut].into()))
+        Some(Self(self.dir_bytes().into()))
+    }
+
+    /// The bytes of the directory that holds this path, without a copy; nothing for the root and what is in it.
+    pub fn dir_bytes(&self) -> &[u8] {
+        &self.0[..self.0.iter().rposition(|&byte| byte == b'/').unwrap_or(0)]
     }
 
     /// Every directory above this path, outermost first, without the root.

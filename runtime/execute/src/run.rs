@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use imgc_base::DefinitionKey;
 use imgc_base::cancel::Cancel;
 use imgc_base::event::{Event, EventSink};
+use imgc_base::path::ImagePath;
 use imgc_graph::{Graph, NodeId, Op};
 use imgc_optimise::LayerPlan;
 use imgc_optimise::rules::Rules;
@@ -35,6 +36,12 @@ pub enum Prune {
 }
 
 impl Prune {
+    /// True if a rule names the path, so that it may be missing.
+    pub fn is_garbage(&self, path: &[u8]) -> bool {
+        let Self::Garbage(rules) = self else { return false };
+        ImagePath::strict(path).is_ok_and(|path| rules.garbage(&path).is_some())
+    }
+
     /// For keys: what decides the bytes.
     pub(crate) fn name(&self) -> String {
         match self {

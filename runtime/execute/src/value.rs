@@ -86,4 +86,6 @@ pub struct BuiltImage {
     pub members: Vec<Descriptor>,
     /// The config's digest, for `--iidfile`; of an index, its own.
     pub config: imgc_base::BlobDigest,
+    /// The certified digest of the file system; of an index, none.
+    pub root: Option<imgc_base::RootDigest>,
 }

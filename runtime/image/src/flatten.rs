@@ -21,6 +21,14 @@ static IMPLIED: Meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: Vec
 
 /// Flattens layers, lowest first, by the rules of the OCI image-spec alone.
 pub fn certificate<'a>(layers: impl Iterator<Item = &'a LayerIndex>) -> RootDigest {
+    certificate_without(layers, &|_| false)
+}
+
+/// The [`certificate`] of what is left if some paths are not looked at.
+pub fn certificate_without<'a>(
+    layers: impl Iterator<Item = &'a LayerIndex>,
+    left_out: &dyn Fn(&[u8]) -> bool,
+) -> RootDigest {
     let mut root = Node::default();
     for (number, layer) in layers.enumerate() {
         // Deletions speak of the layers below, wherever they stand in this one: all of them come first.
@@ -36,20 +44,33 @@ pub fn certificate<'a>(layers: impl Iterator<Item = &'a LayerIndex>) -> RootDige
         }
     }
     let mut records = Vec::new();
-    root.collect(&mut Vec::new(), &mut records);
+    root.collect(&mut Vec::new(), left_out, &mut records);
     digest(records)
 }
 
 /// The digest of a tree as the builder sees it.
 pub fn live(tree: &Tree) -> RootDigest {
-    let all = tree.all();
-    let known: BTreeSet<&[u8]> = all.iter().map(|found| found.entry.path.as_bytes()).collect();
+    live_without(tree, &|_| false)
+}
+
+/// The [`live`] digest of what is left if some paths are not looked at.
+pub fn live_without(tree: &Tree, left_out: &dyn Fn(&[u8]) -> bool) -> RootDigest {
+    let mut all = tree.all();
+    all.retain(|found| !left_out(found.entry.path.as_bytes()));
+    let known = |path: &[u8]| all.binary_search_by(|found| found.entry.path.as_bytes().cmp(path)).is_ok();
     let mut implied: BTreeSet<&[u8]> = BTreeSet::new();
-    for path in &known {
+    let mut looked_above: &[u8] = b"";
+    for found in &all {
+        let path = found.entry.path.as_bytes();
+        let above = found.entry.path.dir_bytes();
+        if above == looked_above {
+            continue;
+        }
+        looked_above = above;
         let slashes = path.iter().enumerate().rev().filter(|&(_, &byte)| byte == b'/');
         // From the innermost directory up: once one is known, so are those above it.
         for (at, _) in slashes {
-            if known.contains(&path[..at]) || !implied.insert(&path[..at]) {
+            if known(&path[..at]) || !implied.insert(&path[..at]) {
                 break;
             }
         }
@@ -70,7 +91,9 @@ pub fn live(tree: &Tree) -> RootDigest {
             }
         })
         .collect();
-    records.extend(implied.into_iter().map(|path| Record::implied(path.to_vec())));
+    records.extend(
+        implied.into_iter().filter(|path| !left_out(path)).map(|path| Record::implied(path.to_vec())),
+    );
     digest(records)
 }
 
@@ -132,33 +155,41 @@ impl<'a> Node<'a> {
         };
     }
 
-    fn collect(&self, path: &mut Vec<u8>, records: &mut Vec<Record<'a, usize>>) {
+    fn collect(
+        &self,
+        path: &mut Vec<u8>,
+        left_out: &dyn Fn(&[u8]) -> bool,
+        records: &mut Vec<Record<'a, usize>>,
+    ) {
         for (name, node) in &self.names {
             let length = path.len();
             if length > 0 {
                 path.push(b'/');
             }
             path.extend_from_slice(name);
+            let seen = !left_out(path);
             let before = records.len();
-            records.push(match node.what {
-                None => Record::implied(path.clone()),
-                Some((number, entry)) => Record {
-                    path: path.clone(),
-                    meta: &entry.meta,
-                    kind: Some(&entry.kind),
-                    file: node.content.and_then(|content| {
-                        let (size, digest) = file_of(content)?;
-                        Some((size, digest, (number, &content.path)))
-                    }),
-                },
-            });
-            node.collect(path, records);
-            if node.what.is_none() && records.len() == before + 1 {
+            if seen {
+                records.push(node.record(path));
+            }
+            node.collect(path, left_out, records);
+            if seen && node.what.is_none() && records.len() == before + 1 {
                 // Nothing that a layer speaks of is left below it, so no layer speaks of it.
                 records.pop();
             }
             path.truncate(length);
         }
+    }
+}
+
+impl<'a> Node<'a> {
+    fn record(&self, path: &[u8]) -> Record<'a, usize> {
+        let Some((number, entry)) = self.what else { return Record::implied(path.to_vec()) };
+        let file = self.content.and_then(|content| {
+            let (size, digest) = file_of(content)?;
+            Some((size, digest, (number, &content.path)))
+        });
+        Record { path: path.to_vec(), meta: &entry.meta, kind: Some(&entry.kind), file }
     }
 }
 
@@ -181,10 +212,15 @@ impl<L> Record<'_, L> {
 /// Hashes records in path order.
 fn digest<L: Ord + Copy>(mut records: Vec<Record<'_, L>>) -> RootDigest {
     records.sort_by(|a, b| a.path.cmp(&b.path));
-    // The names of one file, by the first of them that is visible.
+    // Files that have links at all; then the names of each, by the first of them that is visible.
+    let is_link = |record: &&Record<'_, L>| matches!(record.kind, Some(Kind::Hardlink { .. }));
+    let linked: BTreeSet<(L, &ImagePath)> =
+        records.iter().filter(is_link).filter_map(|record| Some(record.file?.2)).collect();
     let mut first: BTreeMap<(L, &ImagePath), (usize, u32)> = BTreeMap::new();
     for (at, record) in records.iter().enumerate() {
-        if let Some((_, _, file)) = record.file {
+        if let Some((_, _, file)) = record.file
+            && linked.contains(&file)
+        {
             first.entry(file).or_insert((at, 0)).1 += 1;
         }
     }
@@ -193,7 +229,7 @@ fn digest<L: Ord + Copy>(mut records: Vec<Record<'_, L>>) -> RootDigest {
     for record in &records {
         let shared = record
             .file
-            .and_then(|(_, _, file)| first.get(&file))
+            .and_then(|(_, _, file)| if first.is_empty() { None } else { first.get(&file) })
             .filter(|(_, names)| *names > 1)
             .map_or(&[][..], |(at, _)| &records[*at].path);
         encode(&mut line, record, shared);

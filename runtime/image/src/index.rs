@@ -42,6 +42,14 @@ impl LayerIndex {
         self.entries.binary_search_by(|entry| entry.path.cmp(path)).ok().map(|at| &self.entries[at])
     }
 
+    /// The entry at a path that is known to be one.
+    pub(crate) fn get_bytes(&self, path: &[u8]) -> Option<&Entry> {
+        self.entries
+            .binary_search_by(|entry| entry.path.as_bytes().cmp(path))
+            .ok()
+            .map(|at| &self.entries[at])
+    }
+
     /// The entries below a directory, at any depth, in path order.
     pub fn below<'a>(&'a self, dir: &ImagePath) -> impl Iterator<Item = &'a Entry> + use<'a> {
         // Paths below `dir` are not contiguous in byte order (`a-b` sorts between `a` and `a/b`), but all of them

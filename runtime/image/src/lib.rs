@@ -56,6 +56,7 @@ pub mod tar_read;
 pub mod tar_write;
 pub mod tree;
 pub mod unpack;
+mod visible;
 
 #[cfg(test)]
 mod testing;

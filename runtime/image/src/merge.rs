@@ -18,6 +18,7 @@ use crate::scan::HashingReader;
 use crate::source::Contents;
 use crate::tar_write::{LayerWriter, whiteout_name};
 use crate::tree::{Found, Layer, Tree};
+use crate::visible::{Seen, implied};
 
 /// Mode of directories that the group's layers imply but do not hold.
 const IMPLIED: Meta = Meta { mode: 0o755, uid: 0, gid: 0, mtime: 0, xattrs: Vec::new() };
@@ -62,9 +63,11 @@ pub fn merge(below: &Tree, layers: &[Layer]) -> Result<Merged, ImageError> {
         let entry = plain(found);
         made.insert(entry.entry.path.clone(), entry);
     }
-    let covers = hide(below, layers, &mut made);
-    add_ancestors(below, &covers, &mut made);
-    drop_unchanged(below, &mut made);
+    let linked_below = linked(below);
+    let below = Seen::of(below);
+    let covers = hide(&below, layers, &mut made);
+    add_ancestors(&below, &covers, &mut made);
+    drop_unchanged(&below, &linked_below, &mut made);
     let mut merged = Merged { entries: made.into_values().collect() };
     merged.name_links();
     for merged in merged.entries.iter().filter(|merged| merged.entry.kind == Kind::Whiteout) {
@@ -162,16 +165,19 @@ fn plain(found: Found<'_>) -> MergedEntry {
 }
 
 /// Adds what keeps hidden what the group hid: whiteouts, and opaque marks on directories.
-fn hide(below: &Tree, layers: &[Layer], made: &mut BTreeMap<ImagePath, MergedEntry>) -> Covers {
-    let hidden: BTreeSet<&ImagePath> = layers
+fn hide(below: &Seen<'_>, layers: &[Layer], made: &mut BTreeMap<ImagePath, MergedEntry>) -> Covers {
+    let mut hidden: BTreeSet<ImagePath> = layers
         .iter()
         .flat_map(|layer| layer.index.entries())
         .filter(|entry| entry.kind != (Kind::Dir { opaque: false }))
-        .map(|entry| &entry.path)
+        .map(|entry| entry.path.clone())
         .collect();
+    // What is no directory goes where a layer has names below it, even if a higher layer deletes those again.
+    let implied = layers.iter().flat_map(implied);
+    hidden.extend(implied.filter(|path| below.get(path).is_some_and(|found| !found.entry.kind.is_dir())));
     let mut covers = Covers::default();
     // Byte order has every directory before what is in it.
-    for path in hidden {
+    for path in &hidden {
         if covers.cover(path) {
             continue;
         }
@@ -180,7 +186,7 @@ fn hide(below: &Tree, layers: &[Layer], made: &mut BTreeMap<ImagePath, MergedEnt
             covers.add(path);
             continue;
         }
-        let filled = !below.below(path).is_empty();
+        let filled = below.is_filled(path);
         let stays = filled || below.get(path).is_some();
         if let Some(merged) = made.get_mut(path) {
             if filled {
@@ -219,7 +225,7 @@ impl Covers {
 }
 
 /// Every directory above an entry is an entry: as the group has it, else as it lies below the group.
-fn add_ancestors(below: &Tree, covers: &Covers, made: &mut BTreeMap<ImagePath, MergedEntry>) {
+fn add_ancestors(below: &Seen<'_>, covers: &Covers, made: &mut BTreeMap<ImagePath, MergedEntry>) {
     // True: something other than a whiteout lies in it.
     let mut missing: BTreeMap<ImagePath, bool> = BTreeMap::new();
     for (path, merged) in made.iter() {
@@ -249,7 +255,11 @@ fn add_ancestors(below: &Tree, covers: &Covers, made: &mut BTreeMap<ImagePath, M
 }
 
 /// Drops what is the same below the group and would show there.
-fn drop_unchanged(below: &Tree, made: &mut BTreeMap<ImagePath, MergedEntry>) {
+fn drop_unchanged(
+    below: &Seen<'_>,
+    linked_below: &BTreeSet<(DiffId, &ImagePath)>,
+    made: &mut BTreeMap<ImagePath, MergedEntry>,
+) {
     let covers: Covers = Covers(
         made.values()
             .filter(|merged| !matches!(merged.entry.kind, Kind::Dir { opaque: false }))
@@ -262,7 +272,6 @@ fn drop_unchanged(below: &Tree, made: &mut BTreeMap<ImagePath, MergedEntry>) {
             *names.entry(source).or_default() += 1;
         }
     }
-    let linked_below = linked(below);
     let mut needed: BTreeSet<ImagePath> = BTreeSet::new();
     let mut same: Vec<ImagePath> = Vec::new();
     for (path, merged) in made.iter().rev() {
@@ -486,6 +495,12 @@ mod tests {
             let Kind::File { size, .. } = found.kind else { panic!("{path} is no file") };
             Ok(Box::new(io::Cursor::new(vec![b'x'; size as usize])))
         }
+    }
+
+    #[test]
+    fn a_file_that_an_implied_directory_replaced_does_not_come_back() {
+        assert_eq!(table(&["f a x"], &[&["d a/b/c"], &["w a/b"]]), ["w /a"]);
+        assert_eq!(table(&["d a", "f a/x x"], &[&["d a/b/c"], &["w a/b"]]), Vec::<String>::new());
     }
 
     #[test]

@@ -3,7 +3,6 @@
 //! The rules are overlayfs's and the OCI image-spec's (`layer.md`): upper hides lower, a whiteout removes, an opaque
 //! directory hides what lies below it, anything that is no directory hides a directory of the same name.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imgc_base::digest::{ChainId, DiffId};
@@ -13,6 +12,7 @@ use crate::entry::{Entry, Kind};
 use crate::error::ImageError;
 use crate::index::LayerIndex;
 use crate::limits;
+use crate::visible::with_layer;
 
 /// A layer: its name and its index.
 #[derive(Debug, Clone)]
@@ -137,28 +137,8 @@ impl Tree {
 
     /// Everything below a directory, at any depth, in path order. Links are not followed.
     pub fn below(&self, dir: &ImagePath) -> Vec<Found<'_>> {
-        let mut visible: BTreeMap<&ImagePath, Found<'_>> = BTreeMap::new();
-        // From the lowest layer up: each layer removes what it hides and adds what it has.
         let start = self.layers.iter().rposition(|layer| hides(&layer.index, dir)).unwrap_or(0);
-        for layer in &self.layers[start..] {
-            for entry in layer.index.below(dir) {
-                match entry.kind {
-                    Kind::Dir { opaque: false } => {
-                        if visible.get(&entry.path).is_some_and(|old| !old.entry.kind.is_dir()) {
-                            remove_below(&mut visible, &entry.path);
-                        }
-                    }
-                    _ => remove_below(&mut visible, &entry.path),
-                }
-                if entry.kind == Kind::Whiteout {
-                    visible.remove(&entry.path);
-                } else {
-                    remove_files_above(&mut visible, &entry.path);
-                    visible.insert(&entry.path, Found { entry, layer });
-                }
-            }
-        }
-        visible.into_values().collect()
+        self.layers[start..].iter().fold(Vec::new(), |below, layer| with_layer(below, layer, dir))
     }
 
     /// The whole file system, in path order.
@@ -172,37 +152,6 @@ fn hides(index: &LayerIndex, dir: &ImagePath) -> bool {
     dir.ancestors()
         .chain((!dir.is_root()).then(|| dir.clone()))
         .any(|path| !matches!(index.get(&path).map(|e| &e.kind), None | Some(Kind::Dir { opaque: false })))
-}
-
-/// Removes what is no directory but has to be one, because an entry lies below it.
-fn remove_files_above(visible: &mut BTreeMap<&ImagePath, Found<'_>>, path: &ImagePath) {
-    let mut above = path.parent();
-    while let Some(dir) = above.filter(|dir| !dir.is_root()) {
-        match visible.get(&dir) {
-            // Whatever is above a directory has been looked at when it came.
-            Some(found) if found.entry.kind.is_dir() => return,
-            Some(_) => drop(visible.remove(&dir)),
-            None => {}
-        }
-        above = dir.parent();
-    }
-}
-
-/// Removes everything strictly below a path.
-fn remove_below(visible: &mut BTreeMap<&ImagePath, Found<'_>>, path: &ImagePath) {
-    let mut prefix = path.as_bytes().to_vec();
-    prefix.push(b'/');
-    // Names such as `a-b` sort between `a` and `a/b`: skip them, stop behind the last `a/...`.
-    let doomed: Vec<ImagePath> = visible
-        .range::<ImagePath, _>(path..)
-        .map(|(key, _)| *key)
-        .take_while(|key| key.as_bytes().starts_with(path.as_bytes()))
-        .filter(|key| key.as_bytes().starts_with(&prefix))
-        .cloned()
-        .collect();
-    for key in &doomed {
-        visible.remove(key);
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The same Dockerfiles built by `buildah bud` and by `imgc`, compared path by path and field by field.
 //!
 //! The cases are tables in `tests/corpus/differential`, one per area. Each is built with `-O0` and `-O1` too, which must
-//! give the same file system, times included, and the same config. Where buildah departs from the reference, the
+//! give the same file system, times included, and the same config; at `-O1` nothing is wasted. Where buildah departs from the reference, the
 //! case says so and what the reference has.
 
 mod compare;
 mod context;
 mod table;
+mod waste;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -87,7 +88,8 @@ fn check(case: &Case, place: &Place, buildah: &Buildah) -> Vec<String> {
     let mut flats = Vec::new();
     for level in ["-O0", "-O1"] {
         let output = format!("type=oci,dest={level}");
-        let args = [words(&[level, "-o", &output]), given(&case.imgc)].concat();
+        let args = [words(&[level, "-t", &format!("built:level{level}"), "-o", &output]), given(&case.imgc)]
+            .concat();
         if let Some(wrong) = failed(place, &dir, &args) {
             return vec![wrong];
         }
@@ -95,6 +97,7 @@ fn check(case: &Case, place: &Place, buildah: &Buildah) -> Vec<String> {
     }
     let mut wrong = compare::levels(&flats[0], &flats[1]);
     wrong.extend(compare::reference(case, &flats[0]));
+    wrong.extend(waste::check(case, place, "built:level-O1"));
     if case.alone.is_none() {
         let to = dir.join("peer");
         let done = buildah.build(&dir, &To::Dir(to.clone()), &given(&case.buildah));

@@ -1,8 +1,9 @@
-//! With `skopeo`, both ways: through a registry, through archives and layouts.
+//! With `skopeo` and `buildah`, both ways: through a registry, through archives and layouts.
 
 use std::process::Command;
 
 use imgc_image::layout::Layout;
+use imgc_testkit::buildah::Buildah;
 use imgc_testkit::{Place, peer};
 
 use super::server::Server;
@@ -77,6 +78,62 @@ fn skopeo_reads_and_writes_the_same() {
     assert!(raw(&place, &name).contains("vnd.docker.distribution.manifest.v2"), "its bytes are kept");
     assert_eq!(place.imgc(&["run", &name]).ok().stdout, "1\n");
     place.imgc(&["store", "verify", "--full"]).ok();
+}
+
+#[test]
+fn buildah_reads_and_writes_the_same() {
+    let test = "buildah_reads_and_writes_the_same";
+    let place = place();
+    let Some(buildah) = Buildah::new(test, &place) else { return };
+    if !place.with_busybox(test) {
+        return;
+    }
+    let Some(server) = Server::plain(test, &place) else { return };
+    let name = |of: &str| format!("{}/{of}", server.name);
+    let digest =
+        place.build("FROM busybox\nRUN echo 1 > /one\nCMD [\"cat\", \"/one\"]\n", &["-t", &name("app:1")]);
+    place.imgc(&["push", &name("app:1")]).ok();
+
+    place.build(
+        "FROM busybox\nRUN echo 1 > /one\nCMD [\"cat\", \"/one\"]\n",
+        &["-t", &name("zstd:1"), "--compress", "zstd"],
+    );
+    place.imgc(&["push", &name("zstd:1")]).ok();
+
+    // It takes our images, runs them, and makes an index of both.
+    for image in ["app:1", "zstd:1"] {
+        buildah.run(&["pull", "--tls-verify=false", &name(image)]);
+        let container = buildah.run(&["from", "--pull-never", &name(image)]);
+        assert_eq!(buildah.run(&["run", "--isolation", "chroot", &container, "cat", "/one"]), "1");
+    }
+    let to = |of: &str| format!("docker://{}", name(of));
+    buildah.run(&["manifest", "create", "multi"]);
+    buildah.run(&["manifest", "add", "--tls-verify=false", "multi", &to("app:1")]);
+    buildah.run(&["manifest", "add", "--tls-verify=false", "--arch", "arm64", "multi", &to("zstd:1")]);
+    buildah.run(&["manifest", "push", "--tls-verify=false", "--all", "multi", &to("multi:1")]);
+
+    // And back.
+    let other = Place::new(env!("CARGO_BIN_EXE_imgc"));
+    for image in ["zstd:1", "multi:1"] {
+        let image = name(image);
+        other.imgc(&["pull", &image]).ok();
+        assert_eq!(other.imgc(&["run", &image]).ok().stdout, "1\n", "{image}");
+    }
+    let zstd = other.imgc(&["inspect", "--raw", &name("zstd:1")]).ok().stdout;
+    assert!(zstd.contains("tar+zstd"), "{zstd}");
+    assert!(other.imgc(&["inspect", "--raw", &name("multi:1")]).ok().stdout.contains(&digest));
+
+    // An index of ours, with both.
+    for (arch, tag) in [("amd64", "one:1"), ("arm64", "two:1")] {
+        let tar = place.path("busybox.tar").display().to_string();
+        place.imgc(&["import", &tar, tag, "--platform", &format!("linux/{arch}")]).ok();
+    }
+    place.imgc(&["index", "create", &name("ours:1"), "one:1", "two:1"]).ok();
+    place.imgc(&["push", &name("ours:1")]).ok();
+    buildah.run(&["pull", "--tls-verify=false", "--arch", "arm64", &name("ours:1")]);
+    let arch = buildah.run(&["inspect", "--type", "image", "-f", "{{.OCIv1.Architecture}}", &name("ours:1")]);
+    assert_eq!(arch, "arm64");
+    other.imgc(&["store", "verify", "--full"]).ok();
 }
 
 #[test]

@@ -100,7 +100,7 @@ pub struct Args {
     /// One layer above the base
     #[arg(long)]
     pub squash: bool,
-    /// Assemble at -O0 too, and compare the roots and configs (not with -O2)
+    /// Assemble at -O0 too, and compare the roots and configs; with -O2, all but the paths of its rules
     #[arg(long)]
     pub prove: bool,
     /// Compression of layers: gzip, zstd, none

@@ -77,6 +77,7 @@ pub fn files(args: &Args, image: &BuiltImage, names: &[String]) -> Result<(), Fa
             "containerimage.config.digest": image.config.to_string(),
             "containerimage.descriptor": image.descriptor,
             "image.name": names.join(","),
+            "imgc.root.digest": image.root.map(|root| root.to_string()),
         });
         let mut text = serde_json::to_string_pretty(&metadata).map_err(|error| Failure::chain(1, &error))?;
         text.push('\n');
@@ -100,6 +101,7 @@ pub fn last_lines(
     if session.global.json {
         let object = serde_json::json!({
             "v": 1, "digest": digest.to_string(), "config": image.config.to_string(), "size": size,
+            "root": image.root.map(|root| root.to_string()),
             "tags": tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "steps": {"ran": ran, "cached": cached}, "millis": millis,
             "slowest": slowest.iter().map(|(millis, step)| serde_json::json!({"step": step, "millis": millis})).collect::<Vec<_>>(),

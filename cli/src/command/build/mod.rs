@@ -28,7 +28,6 @@ use crate::session::Session;
 /// Builds.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let started = Instant::now();
-    prove::check(args)?;
     let outputs = args.outputs.iter().map(|text| outputs::parse(text)).collect::<Result<Vec<_>, _>>()?;
     let tags = args.tags.iter().map(|tag| tag_reference(tag)).collect::<Result<Vec<Reference>, _>>()?;
     let push = args.push || outputs.contains(&Output::Registry);

@@ -10,21 +10,10 @@ use imgc_image::flatten;
 use imgc_optimise::Level;
 use imgc_store::{BuildGuard, Store};
 
-use super::Args;
 use super::prepare::{Prepared, Request};
 use crate::command::find::{self, Opened};
 use crate::failure::{Failure, code};
 use crate::session::Session;
-
-/// Refuses what cannot be proved, before anything runs.
-pub fn check(args: &Args) -> Result<(), Failure> {
-    if args.prove && args.optimise >= 2 {
-        return Err(Failure::usage("`--prove` and `-O2` do not go together")
-            .note("-O2 drops files on purpose, so the root is not that of -O0")
-            .help("prove `-O1`, and see what -O2 drops with `imgc diff`"));
-    }
-    Ok(())
-}
 
 /// Assembles once more at `-O0` and compares. The steps' results are there, so none runs again.
 pub fn run(
@@ -55,15 +44,18 @@ pub fn run(
             return Err(differs("-O0 gives another number of platforms"));
         }
         for (one, two) in one.iter().zip(&two) {
-            let (root, plain_root) = (root(store, one)?, root(store, two)?);
+            let prune = &request.asked.prune;
+            let (root, plain_root) = (root(store, one, prune)?, root(store, two, prune)?);
             if root != plain_root {
                 return Err(differs("-O0 gives another root").note(format!("{root} is not {plain_root}")));
             }
             if without_layers(&one.config) != without_layers(&two.config) {
                 return Err(differs("-O0 gives another config"));
             }
+            let dropped =
+                if matches!(prune, Prune::Garbage(_)) { ", but for the paths of -O2's rules" } else { "" };
             let text = format!(
-                "proved for {}: {} layers hold the root {root} of -O0's {}, and the config is the same",
+                "proved for {}: {} layers hold the root {root} of -O0's {}{dropped}, and the config is the same",
                 one.platform(),
                 one.manifest.layers.len(),
                 two.manifest.layers.len()
@@ -78,9 +70,11 @@ fn differs(text: &str) -> Failure {
     Failure::new(code::DIFFERENT, text).help("this is a fault of imgc; build with `-O0` and report it")
 }
 
-fn root(store: &Store, opened: &Opened) -> Result<RootDigest, Failure> {
+/// The root digest, of what no rule of `-O2` names.
+fn root(store: &Store, opened: &Opened, prune: &Prune) -> Result<RootDigest, Failure> {
     let layers = find::layers(store, opened)?;
-    Ok(flatten::certificate(layers.iter().map(|layer| layer.index.as_ref())))
+    let indexes = layers.iter().map(|layer| layer.index.as_ref());
+    Ok(flatten::certificate_without(indexes, &|path| prune.is_garbage(path)))
 }
 
 /// A config but for what layers it has, and which instruction each belongs to.

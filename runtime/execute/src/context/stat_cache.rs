@@ -15,7 +15,8 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use imgc_base::clock;
@@ -98,7 +99,7 @@ pub struct StatCache {
 #[derive(Debug, Default)]
 pub struct RootCache {
     file: Option<PathBuf>,
-    state: Mutex<State>,
+    state: RwLock<State>,
 }
 
 #[derive(Debug, Default)]
@@ -106,7 +107,7 @@ struct State {
     /// By device and inode, as loaded.
     loaded: Vec<Record>,
     /// Which of those were asked for.
-    used: Vec<bool>,
+    used: Vec<AtomicBool>,
     /// Learnt since.
     fresh: BTreeMap<(u64, u64), Record>,
 }
@@ -124,8 +125,8 @@ impl StatCache {
         let load = || {
             let file = self.dir.as_ref().map(|dir| dir.join(format!("{:x}-{:x}.stats", key.0, key.1)));
             let loaded = file.as_deref().and_then(load).unwrap_or_default();
-            let used = vec![false; loaded.len()];
-            Arc::new(RootCache { file, state: Mutex::new(State { loaded, used, fresh: BTreeMap::new() }) })
+            let used = flags(false, loaded.len());
+            Arc::new(RootCache { file, state: RwLock::new(State { loaded, used, fresh: BTreeMap::new() }) })
         };
         Arc::clone(roots.entry(key).or_insert_with(load))
     }
@@ -154,7 +155,7 @@ impl RootCache {
 
     /// What is known of a file that looks like this.
     pub fn get(&self, signature: &Signature) -> Option<Known> {
-        let mut state = self.lock();
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let key = (signature.dev, signature.ino);
         if let Some(record) = state.fresh.get(&key) {
             return (record.signature == *signature).then(|| record.known.clone());
@@ -163,7 +164,7 @@ impl RootCache {
         if state.loaded[at].signature != *signature {
             return None;
         }
-        state.used[at] = true;
+        state.used[at].store(true, Ordering::Relaxed);
         Some(state.loaded[at].known.clone())
     }
 
@@ -175,8 +176,8 @@ impl RootCache {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn save(&self) -> std::io::Result<()> {
@@ -188,7 +189,7 @@ impl RootCache {
         let State { loaded, used, fresh } = std::mem::take(&mut *state);
         let mut records: Vec<Record> = Vec::with_capacity(loaded.len() + fresh.len());
         for (mut record, used) in loaded.into_iter().zip(used) {
-            record.age = if used { 0 } else { record.age.saturating_add(1) };
+            record.age = if used.into_inner() { 0 } else { record.age.saturating_add(1) };
             if record.age <= MAX_AGE && !fresh.contains_key(&(record.signature.dev, record.signature.ino)) {
                 records.push(record);
             }
@@ -200,7 +201,7 @@ impl RootCache {
         }
         records.sort_unstable_by_key(|record| (record.signature.dev, record.signature.ino));
         let bytes = encode(&records);
-        state.used = vec![true; records.len()];
+        state.used = flags(true, records.len());
         state.loaded = records;
         drop(state);
         let dir = file.parent().unwrap_or(Path::new("."));
@@ -210,6 +211,10 @@ impl RootCache {
         temporary.persist(file).map_err(|error| error.error)?;
         Ok(())
     }
+}
+
+fn flags(value: bool, count: usize) -> Vec<AtomicBool> {
+    std::iter::repeat_with(|| AtomicBool::new(value)).take(count).collect()
 }
 
 /// Removes the caches of the roots that were used longest ago, and of archives, when there are many.

@@ -8,13 +8,14 @@ use imgc_base::digest::DiffId;
 use imgc_base::event::Event;
 use imgc_graph::{ImageOp, NodeId};
 use imgc_image::manifest::{PlatformDoc, media};
-use imgc_image::merge::{self, MergedEntry};
-use imgc_image::{Descriptor, Index, Layer, Manifest, Tree, flatten, split};
-use imgc_optimise::rules::Rules;
+use imgc_image::merge;
+use imgc_image::{Descriptor, Index, Layer, Manifest, Tree, split};
 use rayon::prelude::*;
 
 use crate::error::ExecuteError;
 use crate::layers::LayerSink;
+use crate::op::certificate::certify;
+use crate::op::dropped;
 use crate::rfc3339::rfc3339;
 use crate::run::{Build, Prune};
 use crate::value::{BuiltImage, Root, Value};
@@ -25,10 +26,7 @@ pub fn image(build: &Build<'_>, id: NodeId, op: &ImageOp, inputs: &[Value]) -> R
     let own = own_layers(build, id, root)?;
     let base = &root.tree.layers()[..root.base];
     let layers: Vec<&Layer> = base.iter().chain(own.iter().map(|group| &group.layer)).collect();
-    // What rules dropped on purpose is no longer there to be compared.
-    if !matches!(build.prune, Prune::Garbage(_)) {
-        certify(build, &root.tree, &layers)?;
-    }
+    let certified = certify(build, &root.tree, &layers)?;
 
     let created = rfc3339(build.options.epoch.seconds());
     let config = ImageConfig {
@@ -69,6 +67,7 @@ pub fn image(build: &Build<'_>, id: NodeId, op: &ImageOp, inputs: &[Value]) -> R
         tree: root.tree.clone(),
         members: Vec::new(),
         config: config_digest,
+        root: Some(certified),
     })))
 }
 
@@ -89,7 +88,13 @@ pub fn index(build: &Build<'_>, inputs: &[Value]) -> Result<Value, ExecuteError>
     let bytes = serde_json::to_vec(&index).map_err(|error| json("index", error))?;
     let digest = build.store.put_document(&bytes)?;
     let descriptor = Descriptor::of(media::INDEX, &bytes);
-    Ok(Value::Image(Arc::new(BuiltImage { descriptor, tree: Tree::default(), members, config: digest })))
+    Ok(Value::Image(Arc::new(BuiltImage {
+        descriptor,
+        tree: Tree::default(),
+        members,
+        config: digest,
+        root: None,
+    })))
 }
 
 fn json(what: &str, source: serde_json::Error) -> ExecuteError {
@@ -121,9 +126,14 @@ fn own_layers(build: &Build<'_>, id: NodeId, root: &Root) -> Result<Vec<Group>, 
     let name = memo_name(build, &below, &groups);
     let known = build.store.memo(&name)?.map(|text| recall(build, &text)).transpose()?.flatten();
     let layers = match known {
-        Some(layers) if layers.len() == parts.len() => layers,
+        Some(layers) if layers.len() == parts.len() => {
+            if matches!(build.prune, Prune::Garbage(_)) {
+                dropped::recall(build, &name)?;
+            }
+            layers
+        }
         _ => {
-            let layers = pruned(build, &below, &groups)?;
+            let layers = pruned(build, &below, &groups, &name)?;
             build.store.put_memo(&name, &remember(&layers))?;
             layers
         }
@@ -176,12 +186,13 @@ fn pruned(
     build: &Build<'_>,
     below: &Tree,
     groups: &[Vec<Layer>],
+    name: &str,
 ) -> Result<Vec<Option<Layer>>, ExecuteError> {
     let all: Vec<Layer> = groups.iter().flatten().cloned().collect();
     let mut merged = merge::merge(below, &all)?;
     if let Prune::Garbage(rules) = &build.prune {
         let removed = merged.remove(&|entry| rules.garbage(&entry.path).is_some());
-        report_garbage(build, rules, &removed);
+        dropped::report(build, rules, &removed, name)?;
     }
     let mut layers = Vec::with_capacity(groups.len());
     for (part, group) in split::split(&merged, below, groups).iter().zip(groups) {
@@ -199,21 +210,6 @@ fn pruned(
         layers.push(Some(sink.finish(index)?));
     }
     Ok(layers)
-}
-
-/// Says which rules dropped how much.
-fn report_garbage(build: &Build<'_>, rules: &Rules, removed: &[MergedEntry]) {
-    let mut totals: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
-    for merged in removed {
-        if let Some(rule) = rules.garbage(&merged.entry.path) {
-            let total = totals.entry(rule.name).or_default();
-            total.0 += 1;
-            total.1 += merged.content.as_ref().map_or(0, |content| content.size);
-        }
-    }
-    for (rule, (paths, bytes)) in totals {
-        build.emit(Event::Note(format!("-O2 {rule}: {paths} paths, {bytes} bytes dropped")));
-    }
 }
 
 /// Names what [`pruned`] would compute. The forms that layers are written in are not part of it: diff-ids are.
@@ -253,24 +249,6 @@ fn recall(build: &Build<'_>, text: &str) -> Result<Option<Vec<Option<Layer>>>, E
         layers.push(Some(Layer { diff_id, index }));
     }
     Ok(Some(layers))
-}
-
-/// The certificate: the root that was built, and what the emitted layers give by a second, independent reading.
-fn certify(build: &Build<'_>, live: &Tree, emitted: &[&Layer]) -> Result<(), ExecuteError> {
-    let chain = imgc_base::ChainId::of_layers(emitted.iter().map(|layer| layer.diff_id));
-    let name = format!("certificate-1 {} {chain}", live.chain_id());
-    if build.store.memo(&name)?.is_some() {
-        return Ok(());
-    }
-    let (wanted, got) = rayon::join(
-        || flatten::live(live),
-        || flatten::certificate(emitted.iter().map(|layer| layer.index.as_ref())),
-    );
-    if wanted != got {
-        return Err(ExecuteError::Certificate(format!("{wanted} is not {got}")));
-    }
-    build.store.put_memo(&name, &got.to_string())?;
-    Ok(())
 }
 
 /// A base's blob, kept byte for byte.

@@ -1,5 +1,7 @@
 //! One module per operation of the graph.
 
+mod certificate;
+mod dropped;
 pub mod exec;
 pub mod file;
 pub mod image;
