@@ -106,7 +106,6 @@ fn graph(plan: &[(u8, u8, u8)]) -> Build {
 /// How many graphs: `$IMGC_CASES`, else few in builds that are not optimised.
 #[expect(clippy::disallowed_methods, reason = "how long a test runs is no configuration of the product")]
 fn cases() -> u32 {
-    #[expect(clippy::disallowed_methods, reason = "how CI asks for more cases")]
     let asked = std::env::var("IMGC_CASES").ok().and_then(|text| text.parse().ok());
     asked.unwrap_or(if cfg!(debug_assertions) { 500 } else { 10_000 })
 }
