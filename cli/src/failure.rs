@@ -27,6 +27,8 @@ pub mod code {
     pub const MACHINE: u8 = 9;
     /// Interrupted.
     pub const INTERRUPTED: u8 = 130;
+    /// Whoever read our output went away, as `head` does: what a shell says of a program that SIGPIPE ended.
+    pub const UNREAD: u8 = 141;
 }
 
 /// Why a command did not end well.
@@ -251,6 +253,10 @@ impl From<imgc_base::reference::ReferenceError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        // Errors of files have their path with them and another form; what is left is stdout.
+        if error.kind() == std::io::ErrorKind::BrokenPipe && error.get_ref().is_none() {
+            return Self::new(code::UNREAD, "");
+        }
         Self::chain(code::FAILED, &error)
     }
 }

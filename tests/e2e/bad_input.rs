@@ -80,6 +80,18 @@ fn broken_archives_are_refused() {
 
 /// A process in a step that would run for long is gone when the program was told to stop, by any means.
 #[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let place = place();
+    if !place.with_busybox("a_reader_that_goes_away_is_no_error") {
+        return;
+    }
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = place.command().args(["--json", "files", "busybox", "-R"]).stdout(writer).output().unwrap();
+    assert_eq!(Done::of(&output).fails_with(141).stderr, "");
+}
+
+#[test]
 fn interrupted_builds_leave_nothing() {
     let place = place();
     if !place.with_busybox("interrupted_builds_leave_nothing") {
