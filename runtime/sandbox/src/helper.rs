@@ -140,6 +140,7 @@ fn run(
         services,
         sockets: sockets.collect(),
         notes: emulate::Notes::default(),
+        lent: emulate::lent(command),
     };
     if own_user {
         let write = |file: &str, map: &[idmap::Range]| {
@@ -173,6 +174,8 @@ struct Watch {
     /// Where the command's sockets lead, in order.
     sockets: Vec<PathBuf>,
     notes: emulate::Notes,
+    /// Whose the files are that are lent to the command.
+    lent: emulate::Lent,
 }
 
 impl Watch {
@@ -231,7 +234,8 @@ impl Watch {
     fn serve(&self) -> bool {
         match wire::receive_fd(&self.services) {
             Ok(Some((QUESTIONS, Some(questions)))) => {
-                emulate::serve(questions, self.pid, std::sync::Arc::clone(&self.notes));
+                let notes = std::sync::Arc::clone(&self.notes);
+                emulate::serve(questions, self.pid, notes, self.lent.clone());
                 true
             }
             Ok(Some((number, Some(listener)))) => {
