@@ -66,6 +66,9 @@ fn what_has_no_meaning_here_is_refused() {
         ("--add-host=x:y", "not an IP address"),
         ("--label=x", "NAME=VALUE"),
         ("--annotation==y", "NAME=VALUE"),
+        ("--annotation=index:a=b", "imgc index annotate"),
+        ("--annotation=manifest[linux/amd64]:a=b", "is not supported"),
+        ("--output=type=image,dest=x", "do not go together"),
         ("--platform=linux/a/b/c", "linux/a/b/c"),
         ("--output=type=nothing", "nothing"),
         ("--secret=src=x", "id="),
@@ -99,6 +102,11 @@ fn what_a_step_sees_of_them() {
         "network.host",
         "--annotation",
         "org.example.a=b c",
+        "--annotation=manifest:org.example.b=x:y=z",
+        "-o",
+        "type=oci,dest=layout",
+        "-o",
+        "type=image,name=team/other:2",
         "--label",
         "l=1",
         "--metadata-file",
@@ -119,6 +127,14 @@ fn what_a_step_sees_of_them() {
         fs_err::read_to_string(place.path("iid")).unwrap().trim()
     );
     place.imgc(&["inspect", "app"]).ok().prints("\"l\": \"1\"");
+    place.imgc(&["inspect", "team/other:2"]).ok().prints("\"l\": \"1\"");
+    let digest = meta["containerimage.digest"].as_str().unwrap().replace("sha256:", "layout/blobs/sha256/");
+    let manifest: Value = serde_json::from_slice(&fs_err::read(place.path(digest)).unwrap()).unwrap();
+    let annotations = &manifest["annotations"];
+    assert_eq!(
+        (&annotations["org.example.a"], &annotations["org.example.b"]),
+        (&"b c".into(), &"x:y=z".into())
+    );
 }
 
 /// Only the steps of the stages that are named run again.

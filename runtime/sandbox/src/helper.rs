@@ -115,7 +115,7 @@ fn run(
     let (services, theirs) = UnixStream::pair().doing(doing)?;
     let machine =
         command.shown_cpus().map(|cpus| Machine { cpus, hostname: standard::hostname(command).to_owned() });
-    let emulated = Emulated { single, machine };
+    let emulated = Emulated { single, machine, lent: emulate::lent(command) };
     let links = Links {
         go: go_read,
         status: status_write,

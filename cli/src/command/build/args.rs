@@ -39,7 +39,7 @@ pub struct Args {
     /// Build for these platforms; several make an index
     #[arg(long = "platform", value_name = "OS/ARCH,...", value_delimiter = ',')]
     pub platforms: Vec<String>,
-    /// Where the result goes: type=oci|docker|tar|local[,dest=PATH]; a plain PATH is a directory
+    /// Where the result goes: type=oci|docker|tar|local[,dest=PATH], type=image|registry[,name=NAME][,push=true]; a plain PATH is a directory
     #[arg(short = 'o', long = "output", value_name = "OUTPUT")]
     pub outputs: Vec<String>,
     /// Push to the registry of each tag

@@ -11,6 +11,7 @@ pub mod prepare;
 mod prove;
 mod remote;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,8 +34,11 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         return call::run(session, args, method, json);
     }
     let outputs = args.outputs.iter().map(|text| outputs::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    let tags = args.tags.iter().map(|tag| tag_reference(tag)).collect::<Result<Vec<Reference>, _>>()?;
-    let push = args.push || outputs.contains(&Output::Registry);
+    let names = args.tags.iter().chain(outputs.iter().flat_map(Output::names));
+    let mut tags = names.map(|tag| tag_reference(tag)).collect::<Result<Vec<Reference>, _>>()?;
+    let mut seen = BTreeSet::new();
+    tags.retain(|tag| seen.insert(tag.to_string()));
+    let push = args.push || outputs.iter().any(|output| matches!(output, Output::Registry { .. }));
     if push && tags.is_empty() {
         return Err(Failure::usage("there is no name to push to").help("give one: `-t HOST/NAME:TAG`"));
     }

@@ -77,7 +77,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         platforms,
         build_platform: Platform::host(),
         labels: pairs::pairs("--label", &args.labels)?,
-        annotations: pairs::pairs("--annotation", &args.annotations)?,
+        annotations: annotations(&args.annotations)?,
         contexts: args
             .build_contexts
             .iter()
@@ -184,6 +184,24 @@ pub fn epoch(asked: Option<i64>) -> Result<Epoch, Failure> {
         Failure::usage(format!("{name} is `{text}`, which is no time in seconds since 1970"))
             .help("for the last commit's time: `--epoch $(git log -1 --format=%ct)`")
     })
+}
+
+/// `NAME=VALUE` for the manifest. buildx's prefixes name other places, which have other commands here.
+fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut annotations = BTreeMap::new();
+    for text in texts {
+        let (name, value) = pairs::pair("--annotation", text)?;
+        let name = match name.split_once(':') {
+            None => name,
+            Some(("manifest", name)) if !name.is_empty() => name.to_owned(),
+            Some((place, _)) => {
+                return Err(Failure::usage(format!("`--annotation {text}`: `{place}:` is not supported"))
+                    .help("build first, then `imgc index annotate`; without a prefix it is the manifest's"));
+            }
+        };
+        annotations.insert(name, value);
+    }
+    Ok(annotations)
 }
 
 fn compression(text: &str) -> Result<Compression, Failure> {

@@ -24,10 +24,20 @@ pub enum Output {
     Tar(Dest),
     /// The root filesystem as a directory.
     Local(PathBuf),
-    /// The registry that each tag names.
-    Registry,
-    /// The store, which every build writes anyway.
-    Store,
+    /// The registry that each tag names, and under these names.
+    Registry { names: Vec<String> },
+    /// The store, which every build writes anyway, under these names.
+    Store { names: Vec<String> },
+}
+
+impl Output {
+    /// Names for the result besides those of `-t`.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Self::Registry { names } | Self::Store { names } => names,
+            _ => &[],
+        }
+    }
 }
 
 /// A file, a directory or stdout.
@@ -51,20 +61,29 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
             Output::Local(PathBuf::from(single))
         });
     }
-    let (mut kind, mut dest, mut name) = (None, None, None);
+    let (mut kind, mut dest, mut name, mut push) = (None, None, None, false);
     for field in &fields {
         match field.split_once('=') {
             Some(("type", value)) => kind = Some(value.to_owned()),
             Some(("dest" | "output", value)) => dest = Some(value.to_owned()),
             Some(("name", value)) => name = Some(value.to_owned()),
-            // The archive form is decided by the name of `dest`.
-            Some(("tar", "true" | "false")) => {}
+            Some(("push", value @ ("true" | "false"))) => push = value == "true",
+            // The archive form is decided by the name of `dest`; the others are what happens anyway.
+            Some(("tar", "true" | "false") | ("oci-mediatypes" | "rewrite-timestamp", "true")) => {}
             _ => {
                 return Err(Failure::usage(format!("`-o {text}`: `{field}` is not known"))
                     .help("write it as `type=oci|docker|tar|local|registry,dest=PATH`"));
             }
         }
     }
+    let image = matches!(kind.as_deref(), Some("registry" | "image" | "store"));
+    if image && dest.is_some() || push && !image {
+        return Err(Failure::usage(format!("`-o {text}`: these fields do not go together"))
+            .help("images have `name=` and `push=true`, files and directories have `dest=`"));
+    }
+    let names = |name: Option<String>| -> Vec<String> {
+        name.iter().flat_map(|names| names.split(',')).map(str::to_owned).collect()
+    };
     let place = |dest: Option<String>| match dest.as_deref() {
         None | Some("-") => Dest::Stdout,
         Some(path) => Dest::Path(PathBuf::from(path)),
@@ -77,8 +96,8 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
             Some(dest) => Ok(Output::Local(PathBuf::from(dest))),
             None => Err(Failure::usage("`-o type=local` needs `dest=DIR`")),
         },
-        Some("registry") => Ok(Output::Registry),
-        Some("image" | "store") => Ok(Output::Store),
+        Some("image" | "store") if !push => Ok(Output::Store { names: names(name) }),
+        Some("registry" | "image" | "store") => Ok(Output::Registry { names: names(name) }),
         Some(other) => Err(Failure::usage(format!("`-o type={other}` is not known"))
             .help("use oci, docker, tar, local, registry or image")),
         None => Err(Failure::usage(format!("`-o {text}` names no `type=`"))),
@@ -96,7 +115,7 @@ pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store
         }
     };
     match output {
-        Output::Store | Output::Registry => Ok(()),
+        Output::Store { .. } | Output::Registry { .. } => Ok(()),
         Output::Oci { dest, name } => {
             let names: Vec<Option<String>> = match name {
                 Some(name) => vec![Some(name.clone())],
@@ -223,10 +242,24 @@ mod tests {
             ("type=docker,dest=a,name=x:1", Output::Docker { dest: path("a"), name: Some("x:1".into()) }),
             ("type=tar", Output::Tar(Dest::Stdout)),
             ("type=local,dest=d", Output::Local("d".into())),
+            ("type=image", Output::Store { names: vec![] }),
+            ("type=image,name=a:1", Output::Store { names: vec!["a:1".into()] }),
+            (
+                r#"type=image,"name=a:1,h/b",push=true,oci-mediatypes=true"#,
+                Output::Registry { names: vec!["a:1".into(), "h/b".into()] },
+            ),
+            ("type=registry,name=a", Output::Registry { names: vec!["a".into()] }),
         ] {
             assert_eq!(parse(text).unwrap(), expected, "{text}");
         }
-        for text in ["type=local", "type=zip,dest=a", "dest=a", "type=oci,color=red"] {
+        for text in [
+            "type=registry,dest=x",
+            "type=oci,push=true",
+            "type=local",
+            "type=zip,dest=a",
+            "dest=a",
+            "type=oci,color=red",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

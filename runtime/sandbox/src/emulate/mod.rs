@@ -16,13 +16,16 @@ mod place;
 mod stat;
 mod tracee;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
+use imgc_base::ImagePath;
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
+use crate::command::{Command, What};
 use crate::seccomp::Asked;
 use crate::sys::{self, Question, Reply};
 use ids::People;
@@ -42,6 +45,22 @@ pub(crate) struct Emulated {
     pub(crate) single: bool,
     /// The machine.
     pub(crate) machine: Option<Machine>,
+    /// Whose the files are that are lent to the command.
+    pub(crate) lent: Lent,
+}
+
+/// Mounts that lie in memory, which keeps no owners beside files: their targets and owners.
+pub(crate) type Lent = Vec<(ImagePath, (u32, u32))>;
+
+/// Those of a command that belong to another than root.
+pub(crate) fn lent(command: &Command) -> Lent {
+    let owned = command.mounts.iter().filter_map(|mount| match &mount.what {
+        What::File { uid, gid, .. } | What::Socket { uid, gid, .. } => {
+            Some((mount.target.clone(), (*uid, *gid)))
+        }
+        _ => None,
+    });
+    owned.filter(|(_, owner)| *owner != (0, 0)).collect()
 }
 
 /// Answers the filter's questions until no process is left that could ask.
@@ -50,9 +69,17 @@ pub(crate) fn serve(emulated: &Emulated, questions: OwnedFd, init: Pid, notes: N
         // Files are made for others with the modes that those asked for; this process makes none of its own any more.
         rustix::process::umask(rustix::fs::Mode::empty());
     }
-    let machine = emulated.machine.clone();
+    let Emulated { machine, lent, .. } = emulated.clone();
     std::thread::spawn(move || {
-        let mut emulator = Emulator { machine, people: People::default(), root: None, init, notes };
+        let mut emulator = Emulator {
+            machine,
+            people: People::default(),
+            root: None,
+            init,
+            notes,
+            lent,
+            owners: BTreeMap::new(),
+        };
         while let Ok(question) = sys::next_question(questions.as_fd()) {
             let still_asks = || sys::still_asks(questions.as_fd(), question.id);
             let answer = emulator.answer(&question, &still_asks);
@@ -70,6 +97,9 @@ struct Emulator {
     root: Option<OwnedFd>,
     init: Pid,
     notes: Notes,
+    lent: Lent,
+    /// The owners of lent files, by device and inode.
+    owners: BTreeMap<(u64, u64), (u32, u32)>,
 }
 
 impl Emulator {
@@ -83,11 +113,20 @@ impl Emulator {
             return self.people.answer(&tracee, question);
         }
         if self.root.is_none() {
-            self.root = Some(tracee::root_of(self.init)?);
+            let root = tracee::root_of(self.init)?;
+            for (target, owner) in std::mem::take(&mut self.lent) {
+                // A target that leads nowhere is nobody's.
+                if let Ok(file) = place::open(&root, target.to_absolute().as_bytes(), OFlags::empty())
+                    && let Ok(stat) = rustix::fs::fstat(&file)
+                {
+                    self.owners.insert((stat.st_dev, stat.st_ino), owner);
+                }
+            }
+            self.root = Some(root);
         }
         let root = self.root.as_ref().ok_or(Errno::NOENT)?;
         if stat::is_about(question.call) {
-            return Ok(stat::answer(root, &tracee, question).unwrap_or(Reply::Continue));
+            return Ok(stat::answer(root, &self.owners, &tracee, question).unwrap_or(Reply::Continue));
         }
         let person = self.people.of(&tracee);
         let mut note = |text| note(&self.notes, text);

@@ -3,6 +3,7 @@
 //! For most files none does, and the kernel tells. For the others this module reads the file and writes the kernel's
 //! structure with the owner that the image has.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, OFlags, Stat, Statx, StatxFlags, StatxTimestamp};
@@ -30,7 +31,14 @@ enum Look {
 }
 
 /// The answer; an error leaves it to the kernel, which has its own.
-pub(super) fn answer(root: &OwnedFd, tracee: &Tracee<'_>, question: &Question) -> Result<Reply, Errno> {
+///
+/// `lent` are owners of files that keep none, by device and inode.
+pub(super) fn answer(
+    root: &OwnedFd,
+    lent: &BTreeMap<(u64, u64), (u32, u32)>,
+    tracee: &Tracee<'_>,
+    question: &Question,
+) -> Result<Reply, Errno> {
     let args = &question.arguments;
     let call = libc::c_long::from(question.call);
     let number = |at: usize| args[at] as u32;
@@ -59,7 +67,11 @@ pub(super) fn answer(root: &OwnedFd, tracee: &Tracee<'_>, question: &Question) -
             place::open(root, &place::whole(tracee, dir, &path)?, flags)?
         }
     };
-    let owner = place::owner(&file);
+    let mut owner = place::owner(&file);
+    if !lent.is_empty() {
+        let stat = rustix::fs::fstat(&file)?;
+        owner = lent.get(&(stat.st_dev, stat.st_ino)).copied().unwrap_or(owner);
+    }
     if owner == (0, 0) {
         return Ok(Reply::Continue);
     }

@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("overlays", overlays),
     ("memory", memory),
     ("secrets_never_touch_a_disk", secrets_never_touch_a_disk),
+    ("lent_files_have_their_owners", lent_files_have_their_owners),
     ("an_agents_socket", an_agents_socket),
     ("outer_targets_first", outer_targets_first),
     ("wrong_shapes", wrong_shapes),
@@ -173,6 +174,22 @@ fn secrets_never_touch_a_disk(bed: &Bed) {
     let outcome = bed.run_command(command);
     assert_eq!(outcome.stdout, format!("{secret}400 0 0\nramfs\n755\nscript\n"), "{}", outcome.stderr);
     assert_eq!(outcome.changes(), [""; 0]);
+}
+
+fn lent_files_have_their_owners(bed: &Bed) {
+    let mut command = Bed::shell(
+        "stat -c '%a %u:%g' /run/secrets/a /run/secrets/b /home/key; test -r /home/key && cat /home/key",
+    );
+    (command.uid, command.gid) = (1000, 50);
+    let file =
+        |owner: (u32, u32)| What::File { bytes: b"key".to_vec(), mode: 0o400, uid: owner.0, gid: owner.1 };
+    command.mounts = vec![
+        mount("run/secrets/a", file((0, 0))),
+        mount("run/secrets/b", file((7, 8))),
+        mount("home/key", file((1000, 50))),
+    ];
+    let outcome = bed.run_command(command);
+    assert_eq!(outcome.stdout, "400 0:0\n400 7:8\n400 1000:50\nkey", "{}", outcome.stderr);
 }
 
 fn an_agents_socket(bed: &Bed) {
