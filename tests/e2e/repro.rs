@@ -193,6 +193,31 @@ fn every_row_fails_below_its_level_and_holds_at_it() {
     }
 }
 
+/// The number is part of what a step is: another one runs it again, the same one elsewhere gives the same bits.
+#[test]
+fn the_number_of_processors_is_an_input() {
+    let place = place();
+    if !place.with_busybox("the_number_of_processors_is_an_input") {
+        return;
+    }
+    let text = "FROM busybox\nRUN nproc > /n; grep -c ^processor /proc/cpuinfo >> /n\n";
+    let four = place.build(text, &["-t", "app"]);
+    assert_eq!(place.imgc(&["cat", "app", "/n"]).ok().stdout, "4\n4\n");
+    let seven = place.build(text, &["--cpus", "7", "-t", "app"]);
+    assert_eq!(place.imgc(&["cat", "app", "/n"]).ok().stdout, "7\n7\n");
+    assert_ne!(four, seven);
+    place.imgc(&["why", "#2", "ctx"]).ok().prints("cpus  changed  4 -> 7");
+    let mut command = place.command();
+    let again =
+        elsewhere(command.args(["build", "-q", "--no-cache", "--cpus", "7", "ctx"])).output().unwrap();
+    assert_eq!(Done::of(&again).ok().stdout.trim(), seven);
+    // What verifies builds with the same number.
+    place
+        .imgc(&["verify", "--cpus", "7", "--vary", "cpus,jobs", "--against", "app", "--times", "2", "ctx"])
+        .ok();
+    place.imgc(&["build", "--cpus", "0", "ctx"]).fails_with(2);
+}
+
 #[test]
 fn rules_for_bytes_inside_files() {
     let test = "rules_for_bytes_inside_files";
