@@ -27,6 +27,8 @@ pub mod code {
     pub const MACHINE: u8 = 9;
     /// Interrupted.
     pub const INTERRUPTED: u8 = 130;
+    /// Whoever read the output went away: as if by SIGPIPE.
+    pub const UNREAD: u8 = 141;
 }
 
 /// Why a command did not end well.
@@ -248,6 +250,10 @@ impl From<imgc_base::reference::ReferenceError> for Failure {
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        // `imgc files app | head`: nothing is wrong, and there is nothing to say.
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::new(code::UNREAD, "");
+        }
         Self::chain(code::FAILED, &error)
     }
 }

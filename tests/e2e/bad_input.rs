@@ -14,7 +14,7 @@ fn errors_say_where_and_what_to_do() {
         return;
     }
     place.write("ctx/here.txt", "x");
-    let table: [(&str, i32, &[&str]); 10] = [
+    let table: [(&str, i32, &[&str]); 12] = [
         ("FORM busybox\n", 3, &["unknown instruction: FORM", "Dockerfile:1:1", "did you mean FROM?"]),
         (
             "FROM busybox\nCOPY her.txt /\n",
@@ -23,6 +23,12 @@ fn errors_say_where_and_what_to_do() {
         ),
         ("FROM busybox\nRUN exit 9\n", 1, &["step failed with exit code 9", "Dockerfile:2:1", "^^^^^^^^^^"]),
         ("FROM busybox\nRUN catt x\n", 1, &["exit code 127", "did you mean `cat`?"]),
+        ("FROM busybox\nRUN ./no/such\n", 1, &["exit code 127", "there is no `./no/such`"]),
+        (
+            "FROM busybox\nADD https://127.0.0.1:1/a /\n",
+            8,
+            &["`https://127.0.0.1:1/a` is not here", "Dockerfile:2:5"],
+        ),
         ("FROM busybox AS build\nFROM busybox\nCOPY --from=9 /a /b\n", 3, &["Dockerfile:3"]),
         ("FROM busybox\nUSER nobody-here\nRUN true\n", 1, &["nobody-here"]),
         (
@@ -175,4 +181,14 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     place.write("ctx/Dockerfile", "FROM busybox\nRUN echo fits > /small\n");
     run(&["build", "ctx"]).ok();
     peer::run(Command::new("umount").arg(&disk));
+}
+
+#[test]
+fn nothing_is_said_to_a_reader_that_went_away() {
+    let place = place();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let done = place.command().args(["check", "--rules"]).stdout(writer).output().unwrap();
+    let done = Done::of(&done).fails_with(141);
+    assert_eq!(done.stderr, "");
 }
