@@ -11,6 +11,7 @@ mod differential;
 mod first_light;
 mod images;
 mod look;
+mod projects;
 mod running;
 mod same_bits;
 mod server;

@@ -35,3 +35,20 @@ fn the_program_reaps_what_its_children_leave() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[0], lines[1], "{said}");
 }
+
+#[test]
+fn no_shell_reads_what_the_kernel_cannot_run() {
+    let place = place();
+    if !place.with_busybox("no_shell_reads_what_the_kernel_cannot_run") {
+        return;
+    }
+    place.build(
+        "FROM busybox\nRUN printf 'echo hi\\n' > /bin/script && chmod +x /bin/script\nENTRYPOINT [\"script\"]\n",
+        &["-t", "app"],
+    );
+    place.imgc(&["run", "app"]).fails_with(126).says("a script without `#!`");
+    place.write("ctx/Dockerfile", "FROM app\nRUN [\"/bin/script\"]\n");
+    place.imgc(&["build", "ctx"]).fails_with(1).says("exit code 126").says("a script without `#!`");
+    // A shell itself may do so.
+    assert_eq!(place.imgc(&["run", "--entrypoint", "sh", "app", "-c", "script"]).ok().stdout, "hi\n");
+}
