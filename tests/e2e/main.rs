@@ -17,6 +17,7 @@ mod fuzz;
 mod images;
 mod language;
 mod look;
+mod projects;
 mod repro;
 mod running;
 mod same_bits;

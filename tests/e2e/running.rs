@@ -35,3 +35,36 @@ fn the_program_reaps_what_its_children_leave() {
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[0], lines[1], "{said}");
 }
+
+#[test]
+fn no_shell_reads_what_the_kernel_cannot_run() {
+    let place = place();
+    if !place.with_busybox("no_shell_reads_what_the_kernel_cannot_run") {
+        return;
+    }
+    place.build(
+        "FROM busybox\nRUN printf 'echo hi\\n' > /bin/script && chmod +x /bin/script\nENTRYPOINT [\"script\"]\n",
+        &["-t", "app"],
+    );
+    place.imgc(&["run", "app"]).fails_with(126).says("a script without `#!`");
+    place.write("ctx/Dockerfile", "FROM app\nRUN [\"/bin/script\"]\n");
+    place.imgc(&["build", "ctx"]).fails_with(1).says("exit code 126").says("a script without `#!`");
+    // A shell itself may do so.
+    assert_eq!(place.imgc(&["run", "--entrypoint", "sh", "app", "-c", "script"]).ok().stdout, "hi\n");
+}
+
+#[test]
+fn what_follows_the_image_is_the_programs() {
+    let place = place();
+    if !place.with_busybox("what_follows_the_image_is_the_programs") {
+        return;
+    }
+    place.build("FROM busybox\nENTRYPOINT [\"echo\"]\n", &["-t", "app"]);
+    let run = |args: &[&str]| place.imgc(&[&["run"], args].concat());
+    assert_eq!(run(&["app", "--version", "-e", "--json"]).ok().stdout, "--version -e --json\n");
+    assert_eq!(run(&["-e", "A=b", "app", "--", "--help"]).ok().stdout, "-- --help\n");
+    assert_eq!(run(&["app"]).ok().stdout, "\n");
+    run(&["--no-such-option", "app"]).fails_with(2).says("--no-such-option");
+    run(&[]).fails_with(2);
+    run(&["busybox"]).fails_with(125).says("the image names no program to run");
+}

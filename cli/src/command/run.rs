@@ -19,13 +19,15 @@ use crate::session::Session;
 /// In the foreground; what it writes to its root is thrown away, unless `--keep` asks to keep it for `imgc commit`.
 /// The exit code is the program's.
 #[derive(Debug, clap::Args)]
+#[command(override_usage = "imgc run [OPTIONS] IMAGE [COMMAND]...")]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of docker run")]
 pub struct Args {
-    /// A name or id
-    image: String,
-    /// Program and arguments instead of the image's CMD
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    command: Vec<String>,
+    /// A name or id, and what stands in place of the image's CMD: program and arguments
+    ///
+    /// Options of this command stand before it: all that follows belongs to the program.
+    // One list: of two, the first option after the image would be taken for one of `imgc`.
+    #[arg(value_names = ["IMAGE", "COMMAND"], num_args = 1.., required = true, trailing_var_arg = true)]
+    image_and_command: Vec<String>,
     /// Throw the changes away (what happens anyway)
     #[arg(long, conflicts_with = "keep")]
     rm: bool,
@@ -85,6 +87,13 @@ pub struct Args {
 /// Docker's exit code when the run itself could not be set up.
 const RUN_FAILED: u8 = 125;
 
+impl Args {
+    /// The image, and what is to run in it.
+    fn parts(&self) -> (&str, &[String]) {
+        self.image_and_command.split_first().map_or(("", &[]), |(image, command)| (image, command))
+    }
+}
+
 /// Runs.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     start(session, args).map_err(|mut failure| {
@@ -95,18 +104,13 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
 
 fn start(session: &Session, args: &Args) -> Result<u8, Failure> {
     let options = options(args)?;
+    let (image, command) = args.parts();
     let store = session.store()?;
-    let opened = find::open(&store, &args.image, args.platform.as_ref())?;
+    let opened = find::open(&store, image, args.platform.as_ref())?;
     let layers = find::layers(&store, &opened)?;
-    let given: Vec<String> = args.entrypoint.iter().chain(&args.command).cloned().collect();
-    let mut container = Container::create(
-        &store,
-        args.name.as_deref(),
-        &args.image,
-        opened.descriptor.digest,
-        &given,
-        args.keep,
-    )?;
+    let given: Vec<String> = args.entrypoint.iter().chain(command).cloned().collect();
+    let mut container =
+        Container::create(&store, args.name.as_deref(), image, opened.descriptor.digest, &given, args.keep)?;
     if args.keep {
         container.hold(&store, &opened.descriptor)?;
     }
@@ -175,7 +179,7 @@ fn options(args: &Args) -> Result<RunOptions, Failure> {
         hosts.push((name.to_owned(), address.to_owned()));
     }
     Ok(RunOptions {
-        args: args.command.clone(),
+        args: args.parts().1.to_vec(),
         entrypoint: args
             .entrypoint
             .as_ref()

@@ -43,11 +43,22 @@ impl Nodes {
     }
 
     fn source(&mut self, source: Source, platform: &Platform, title: impl FnOnce() -> String) -> NodeId {
+        self.source_at(source, platform, title, None)
+    }
+
+    /// A source, and where the user's text asks for it first.
+    fn source_at(
+        &mut self,
+        source: Source,
+        platform: &Platform,
+        title: impl FnOnce() -> String,
+        span: Option<Span>,
+    ) -> NodeId {
         let key = format!("{source:?} {platform}");
         if let Some(&known) = self.sources.get(&key) {
             return known;
         }
-        let origin = Origin { title: title(), ..Origin::default() };
+        let origin = Origin { title: title(), span, ..Origin::default() };
         let node = Node { op: Op::Source(source), platform: platform.clone(), origin };
         let id = self.graph.add(node, &[]);
         self.sources.insert(key, id);
@@ -115,7 +126,7 @@ impl Nodes {
             checksum: checksum.map(str::to_owned),
         };
         let platform = self.neutral.clone();
-        let node = self.source(source, &platform, || format!("git {}", url.remote));
+        let node = self.source_at(source, &platform, || format!("git {}", url.remote), Some(span));
         Ok(Input { node, foreign: true })
     }
 
@@ -132,7 +143,7 @@ impl Nodes {
         let filename = file_name(url);
         let source = Source::Http { url: url.to_owned(), checksum, filename: filename.clone() };
         let platform = self.neutral.clone();
-        let node = self.source(source, &platform, || format!("http {url}"));
+        let node = self.source_at(source, &platform, || format!("http {url}"), Some(span));
         Ok((Input { node, foreign: true }, filename))
     }
 

@@ -73,7 +73,7 @@ fn command(
     if args.is_empty() {
         return Err(ExecuteError::Missing {
             message: "the image names no program to run".to_owned(),
-            help: "name one: `imgc run IMAGE -- PROGRAM`".to_owned(),
+            help: "name one: `imgc run IMAGE PROGRAM`".to_owned(),
         });
     }
     let user = users::resolve(tree, store, options.user.as_deref().unwrap_or(&config.user))?;

@@ -50,17 +50,11 @@ fn signal_note(signal: i32) -> String {
 fn not_found(exec: &Exec, root: &Tree, tail: &[String], notes: &mut Vec<String>, helps: &mut Vec<String>) {
     let path = exec.env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
     let Some(name) = missing_name(exec, tail) else { return };
-    notes.push(format!("`{name}` was not found in PATH ({path})"));
     if name.contains('/') {
-        let there = ImagePath::clean(&name).is_ok_and(|path| root.get(&path).is_some());
-        if there {
-            notes.push(
-                "the file exists: the interpreter named in its first line, or its loader, does not"
-                    .to_owned(),
-            );
-        }
+        notes.push(missing_file(&name, exec, root));
         return;
     }
+    notes.push(format!("`{name}` was not found in PATH ({path})"));
     let mut programs: Vec<(String, ImagePath)> = Vec::new();
     for dir in path.split(':').filter_map(|dir| ImagePath::clean(dir).ok()) {
         let Ok(dir) = root.resolve(&dir, true) else { continue };
@@ -75,6 +69,25 @@ fn not_found(exec: &Exec, root: &Tree, tail: &[String], notes: &mut Vec<String>,
     if let Some(near) = did_you_mean(&name, programs.iter().map(|(program, _)| program.as_str())) {
         let place = programs.iter().find(|(program, _)| program == near).map(|(_, path)| path.to_absolute());
         helps.push(format!("did you mean `{near}`? (exists: {})", place.unwrap_or_default()));
+    }
+}
+
+/// Why a program that is named by its path cannot be started.
+fn missing_file(name: &str, exec: &Exec, root: &Tree) -> String {
+    let path = if name.starts_with('/') {
+        ImagePath::clean(name)
+    } else {
+        ImagePath::clean(format!("{}/{name}", exec.cwd.to_absolute()))
+    };
+    let Ok(path) = path else { return format!("there is no `{name}`") };
+    match root.resolve(&path, true) {
+        Ok(file) if root.get(&file).is_some() => {
+            format!("`{name}` exists: the interpreter named in its first line, or its loader, does not")
+        }
+        Ok(target) if target != path => {
+            format!("`{name}` leads to `{}`, which does not exist", target.to_absolute())
+        }
+        _ => format!("there is no `{name}`"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! From init's child to the command: identity, limits, capabilities, filter, exec.
 
+use std::ffi::CString;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
 
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit};
@@ -78,14 +78,10 @@ pub(crate) fn become_command(
     let _ = rustix::process::chdir(&*path_of(command));
     sys::close_from(3, true).doing("close descriptors")?;
     sys::reset_signals().doing("reset signals")?;
-    let Some((program, arguments)) = command.args.split_first() else {
+    let Some(program) = command.args.first() else {
         return Err(SandboxError::Command("there is no command to run".to_owned()));
     };
-    let error = std::process::Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .envs(command.env.iter().map(|(name, value)| (name, value)))
-        .exec();
+    let error = exec(program, command);
     let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
     let text = match error.raw_os_error() {
         Some(libc::ENOEXEC) => {
@@ -112,6 +108,42 @@ fn ask(links: &Links) -> Result<(), SandboxError> {
     };
     wire::send_fd(&links.services, QUESTIONS, questions.as_ref().map(AsFd::as_fd))
         .doing("hand over the filter's questions")
+}
+
+/// Becomes a program, which is looked for in `PATH` if its name has no `/`. Returns if that cannot be.
+///
+/// Not by the C library: where the kernel knows no such format, that hands the file to `/bin/sh`, and docker does not.
+fn exec(program: &str, command: &Command) -> io::Error {
+    let text = |bytes: String| CString::new(bytes).map_err(io::Error::from);
+    let prepared = || -> io::Result<(Vec<CString>, Vec<CString>)> {
+        let args = command.args.iter().cloned().map(text).collect::<io::Result<_>>()?;
+        let env = command.env.iter().map(|(name, value)| text(format!("{name}={value}")));
+        Ok((args, env.collect::<io::Result<_>>()?))
+    };
+    let (args, env) = match prepared() {
+        Ok(prepared) => prepared,
+        Err(error) => return error,
+    };
+    let path = command.env.iter().rev().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
+    let candidates: Vec<String> = if program.contains('/') || program.is_empty() {
+        vec![program.to_owned()]
+    } else {
+        path.split(':').map(|dir| format!("{}/{program}", if dir.is_empty() { "." } else { dir })).collect()
+    };
+    let mut worst = io::Error::from_raw_os_error(libc::ENOENT);
+    for candidate in candidates {
+        let error = match text(candidate) {
+            Ok(path) => sys::exec(&path, &args, &env),
+            Err(error) => error,
+        };
+        match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR) => {}
+            // Another directory may have one that may be run.
+            Some(libc::EACCES) => worst = error,
+            _ => return error,
+        }
+    }
+    worst
 }
 
 fn capabilities(command: &Command, single: bool) -> rustix::io::Result<()> {

@@ -8,9 +8,11 @@
 //! | `close_range` | 5.11 | no descriptor reaches a command |
 //! | `seccomp` | 3.17 | the filter, without `no_new_privs` |
 //! | `signalfd`, `sigprocmask`, `sigaction` | any | signals as events |
+//! | `execve` | any | the program itself, without the C library's way out to a shell |
 //! | `personality`, `keyctl` | any | no address randomisation; a keyring of its own |
 #![allow(unsafe_code, reason = "the one place for it; every block says why it is sound")]
 
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -26,6 +28,17 @@ pub(crate) enum Side {
 
 fn check(result: libc::c_long) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// Becomes another program; returns why that cannot be.
+pub(crate) fn exec(path: &CStr, args: &[CString], env: &[CString]) -> io::Error {
+    let pointers = |texts: &[CString]| -> Vec<*const libc::c_char> {
+        texts.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect()
+    };
+    let (args, env) = (pointers(args), pointers(env));
+    // SAFETY: both lists end in a null pointer, and they and the texts that they point to live until the call returns.
+    unsafe { libc::execve(path.as_ptr(), args.as_ptr(), env.as_ptr()) };
+    io::Error::last_os_error()
 }
 
 /// Makes a child process in new namespaces (`CLONE_NEW*`); with no flag, a plain fork.

@@ -1,0 +1,2 @@
+#include <stddef.h>
+size_t count(const char *text);

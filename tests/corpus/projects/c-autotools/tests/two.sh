@@ -1,0 +1,2 @@
+#!/bin/sh
+test "$(wordcount 'one two')" = 2

@@ -1,0 +1,5 @@
+import json
+
+from common import ROUTES
+
+print(json.dumps(ROUTES))

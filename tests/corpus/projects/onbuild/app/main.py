@@ -1,0 +1,3 @@
+import os
+
+print("channel", os.environ["CHANNEL"], sorted(os.listdir(".")))
