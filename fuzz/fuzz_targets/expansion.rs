@@ -1,3 +1,5 @@
+//! Variables, and their patterns.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgc_fuzz::expansion(bytes));

@@ -1,3 +1,5 @@
+//! One instruction.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgc_fuzz::instruction(bytes));

@@ -1,3 +1,5 @@
+//! The value of `--mount`.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgc_fuzz::mounts(bytes));

@@ -1,3 +1,5 @@
+//! A whole Dockerfile.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| imgc_fuzz::scanner(bytes));
