@@ -30,7 +30,7 @@ fn the_program_reaps_what_its_children_leave() {
     if !place.with_busybox("the_program_reaps_what_its_children_leave") {
         return;
     }
-    let script = r#"P=$(sh -c 'sleep 9 >/dev/null & echo $!'); cut -d' ' -f4 /proc/$P/stat; echo $$"#;
+    let script = r"P=$(sh -c 'sleep 9 >/dev/null & echo $!'); cut -d' ' -f4 /proc/$P/stat; echo $$";
     let said = place.imgc(&["run", "busybox", "sh", "-c", script]).ok().stdout;
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[0], lines[1], "{said}");

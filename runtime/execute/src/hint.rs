@@ -77,7 +77,7 @@ fn missing_file(name: &str, exec: &Exec, root: &Tree) -> String {
     let path = if name.starts_with('/') {
         ImagePath::clean(name)
     } else {
-        ImagePath::clean(&format!("{}/{name}", exec.cwd.to_absolute()))
+        ImagePath::clean(format!("{}/{name}", exec.cwd.to_absolute()))
     };
     let Ok(path) = path else { return format!("there is no `{name}`") };
     match root.resolve(&path, true) {
