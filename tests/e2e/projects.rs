@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -90,7 +90,9 @@ impl Projects {
         let port_text = format!("PORT={port}");
         let mut command = self.place.command();
         command.args(["run", "-e", &port_text]).args(args).stdout(Stdio::null());
-        Server { child: command.spawn().unwrap(), port }
+        let log = self.place.path(format!("server-{port}.log"));
+        command.stderr(fs_err::File::create(&log).unwrap().into_file());
+        Server { child: command.spawn().unwrap(), port, log }
     }
 }
 
@@ -103,6 +105,8 @@ fn digest(done: &Done) -> &str {
 struct Server {
     child: Child,
     port: u16,
+    /// What it says on stderr.
+    log: PathBuf,
 }
 
 impl Server {
@@ -120,10 +124,14 @@ impl Server {
                     return answer;
                 }
             }
-            assert!(self.child.try_wait().unwrap().is_none(), "the server ended");
+            assert!(self.child.try_wait().unwrap().is_none(), "the server ended:\n{}", self.said());
             std::thread::sleep(Duration::from_millis(100));
         }
-        panic!("the server does not answer");
+        panic!("the server does not answer:\n{}", self.said());
+    }
+
+    fn said(&self) -> String {
+        fs_err::read_to_string(&self.log).unwrap_or_default()
     }
 
     #[track_caller]
