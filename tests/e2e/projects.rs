@@ -16,17 +16,6 @@ use serde_json::Value;
 use crate::place;
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/corpus/projects");
-/// What a step says when a package archive is out of reach.
-const UNREACHABLE: [&str; 8] = [
-    "Temporary failure",
-    "Failed to fetch",
-    "Unable to connect",
-    "failed to fetch",
-    "Could not find a version",
-    "EAI_AGAIN",
-    "ECONNREFUSED",
-    "ENOTFOUND",
-];
 /// The ports of the servers; nothing else of the tests uses them.
 const PORTS: std::ops::Range<u16> = 18_500..18_520;
 
@@ -60,8 +49,7 @@ impl Projects {
     #[track_caller]
     fn build(&self, project: &str, args: &[&str]) -> Option<()> {
         let built = self.try_build(project, args);
-        if built.code != 0 && UNREACHABLE.iter().any(|sign| built.stderr.contains(sign)) {
-            peer::skipped(self.test, &format!("{project}: a package archive cannot be reached"));
+        if peer::unreachable(&format!("{}, {project}", self.test), &built) {
             return None;
         }
         let first = digest(&built.ok()).to_owned();

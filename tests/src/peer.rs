@@ -30,12 +30,23 @@ pub fn need<const N: usize>(test: &str, programs: [&str; N]) -> Option<[PathBuf;
     Some(found.map(|(_, path)| path.unwrap_or_default()))
 }
 
-/// True, after saying so, if a build failed because the package archive cannot be reached from here.
+/// What a step says when a package archive (apt, cargo, pip, npm, in this order) is out of reach.
+const UNREACHABLE: [&str; 8] = [
+    "Temporary failure",
+    "Failed to fetch",
+    "Unable to connect",
+    "failed to fetch",
+    "Could not find a version",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ENOTFOUND",
+];
+
+/// True, after saying so, if a build failed because a package archive cannot be reached from here.
 pub fn unreachable(test: &str, built: &Done) -> bool {
-    let signs = ["Temporary failure", "Failed to fetch", "Unable to connect"];
-    let unreachable = built.code == 1 && signs.iter().any(|sign| built.stderr.contains(sign));
+    let unreachable = built.code != 0 && UNREACHABLE.iter().any(|sign| built.stderr.contains(sign));
     if unreachable {
-        skipped(test, "the package archive cannot be reached");
+        skipped(test, "a package archive cannot be reached");
     }
     unreachable
 }

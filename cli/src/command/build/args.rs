@@ -39,8 +39,13 @@ pub struct Args {
     /// Build for these platforms; several make an index
     #[arg(long = "platform", value_name = "OS/ARCH,...", value_delimiter = ',')]
     pub platforms: Vec<String>,
-    /// Where the result goes: type=oci|docker|tar|local[,dest=PATH], type=image|registry[,name=NAME][,push=true]; a plain PATH is a directory
-    #[arg(short = 'o', long = "output", value_name = "OUTPUT")]
+    /// Where the result goes: outputs as `docker build -o` takes them
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "OUTPUT",
+        help = "Where the result goes: type=oci|docker|tar|local[,dest=PATH], type=image|registry[,name=NAME][,push=true]; a plain PATH is a directory"
+    )]
     pub outputs: Vec<String>,
     /// Push to the registry of each tag
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_default_value = true, hide_possible_values = true, action = clap::ArgAction::Set, value_parser = clap::builder::BoolishValueParser::new())]
