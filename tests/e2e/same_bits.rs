@@ -20,6 +20,7 @@ COPY --from=build --chown=1000:50 /src/out /opt/out
 COPY --chmod=640 a/1.txt /etc/one
 RUN rm -r /var/www && mkdir /var/www && echo new > /var/www/index.html
 RUN umask > /umask; id > /id; hostname > /host; env | sort > /env; nproc > /cpus; cat /proc/sys/kernel/randomize_va_space > /aslr
+RUN --mount=type=bind,target=/ctx --mount=type=bind,from=build,target=/b,rw ls -ld / /ctx /b | cut -c1-10 > /modes
 USER 1000
 ENV A=1 B="two words"
 HEALTHCHECK --interval=5s CMD true

@@ -113,10 +113,8 @@ impl Container {
         let lock = lock_file(&dir).map_err(failed())?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(ExecuteError::io("lock a container"))?;
-        for name in ["upper", "work"] {
-            fs_err::create_dir(dir.join(name)).map_err(failed())?;
-        }
-        let upper = Root::open(&dir.join("upper")).map_err(failed())?;
+        let upper = Root::make(&dir.join("upper")).map_err(failed())?;
+        fs_err::create_dir(dir.join("work")).map_err(failed())?;
         // The file system's own clock says when the program began.
         let begin = upper
             .stat(&imgc_base::ImagePath::root())?
@@ -138,9 +136,8 @@ impl Container {
     pub fn volume(&self, number: usize) -> Result<(PathBuf, PathBuf), ExecuteError> {
         let dir = self.dir.join("volumes").join(number.to_string());
         let made = (dir.join("upper"), dir.join("work"));
-        for dir in [&made.0, &made.1] {
-            fs_err::create_dir_all(dir).map_err(ExecuteError::io("make a volume"))?;
-        }
+        Root::make(&made.0).map_err(ExecuteError::io("make a volume"))?;
+        fs_err::create_dir_all(&made.1).map_err(ExecuteError::io("make a volume"))?;
         Ok(made)
     }
 

@@ -142,9 +142,8 @@ fn execute(
     let work = build.store.work_dir("run")?;
     let upper = work.path().join("upper");
     let overlay_work = work.path().join("work");
-    for dir in [&upper, &overlay_work] {
-        fs_err::create_dir(dir).map_err(ExecuteError::io("make a work directory"))?;
-    }
+    imgc_image::Root::make(&upper).map_err(ExecuteError::io("make a work directory"))?;
+    fs_err::create_dir(&overlay_work).map_err(ExecuteError::io("make a work directory"))?;
     let user = users::resolve(&root.tree, build.store, &exec.user)?;
     let secrets = Secrets::read(build, exec)?;
     let mounts = mounts::prepare(build, exec, inputs, &secrets, &work)?;

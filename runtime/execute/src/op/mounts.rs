@@ -207,9 +207,8 @@ fn bind(
         lower.push(build.store.ensure_tree(&layer.diff_id)?);
     }
     let (upper, work) = (scratch.join("upper"), scratch.join("work"));
-    for dir in [&upper, &work] {
-        fs_err::create_dir_all(dir).map_err(ExecuteError::io("make a work directory"))?;
-    }
+    imgc_image::Root::make(&upper).map_err(ExecuteError::io("make a work directory"))?;
+    fs_err::create_dir_all(&work).map_err(ExecuteError::io("make a work directory"))?;
     Ok(What::Overlay { lower, upper, work, source, readonly: !writable })
 }
 
