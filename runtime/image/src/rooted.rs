@@ -55,7 +55,7 @@ impl Root {
     /// Makes the directory that will be the root of a file system, and those above it. Its mode is what everybody in that
     /// file system sees of `/`: no umask takes from it.
     pub fn make(path: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(path)?;
+        fs_err::create_dir_all(path)?;
         let root = Self::open(path)?;
         let open = rustix::fs::openat(&root.fd, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         rustix::fs::fchmod(&open, Mode::from_raw_mode(0o755))?;
