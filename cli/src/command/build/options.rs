@@ -9,7 +9,7 @@ use imgc_image::Compression;
 use imgc_optimise::rules::Rules;
 
 use super::args::Args;
-use super::pairs;
+use super::{outputs, pairs};
 use crate::environment;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -117,7 +117,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
     let build = BuildOptions {
         contexts: BTreeMap::new(),
         epoch: epoch(args.epoch)?,
-        compression: compression(&args.compress)?,
+        compression: compression(args)?,
         jobs: args.jobs.unwrap_or_else(|| BuildOptions::default().jobs).clamp(1, 512),
         no_cache: no_cache(args),
         network,
@@ -204,13 +204,24 @@ fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     Ok(annotations)
 }
 
-fn compression(text: &str) -> Result<Compression, Failure> {
-    match text {
+/// What `--compress` asks for, or an output, as buildx has it: the layers of a build are one set of blobs.
+fn compression(args: &Args) -> Result<Compression, Failure> {
+    let asked: BTreeSet<String> = args.outputs.iter().filter_map(|text| outputs::compression(text)).collect();
+    let wanted = match asked.iter().collect::<Vec<_>>().as_slice() {
+        [] => &args.compress,
+        [one] => *one,
+        [one, other, ..] => {
+            return Err(Failure::usage(format!("one output asks for {one}, another for {other}"))
+                .help("the layers of a build are compressed in one way"));
+        }
+    };
+    match wanted.as_str() {
         "gzip" => Ok(Compression::Gzip),
         "zstd" => Ok(Compression::Zstd),
         "none" | "uncompressed" => Ok(Compression::None),
         other => {
-            Err(Failure::usage(format!("`--compress {other}` is not known")).help("use gzip, zstd or none"))
+            let help = if other.contains(':') { outputs::NO_LEVEL } else { "use gzip, zstd or none" };
+            Err(Failure::usage(format!("`--compress {other}` is not known")).help(help))
         }
     }
 }
