@@ -127,6 +127,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         cpus: args.cpus,
         ulimits: ulimits(&args.ulimits)?,
         lent_env,
+        ca_bundle: args.ca_bundle.as_deref().map(ca_bundle).transpose()?,
         secrets: secrets(&args.secrets)?,
         ssh: agents(&args.ssh)?,
         stat_cache: environment::cache_dir().map(|dir| dir.join("stat")),
@@ -135,6 +136,23 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         web: session.web()?,
     };
     Ok(Asked { lower, optimise, build, prune, contexts })
+}
+
+/// Largest bundle of certificate authorities, in bytes; Debian's has 220 KB.
+const BUNDLE_BYTES: u64 = 8 << 20;
+
+fn ca_bundle(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)
+        .and_then(|file| file.take(BUNDLE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Failure::usage(format!("`--ca-bundle`: {error}")))?;
+    let pem = String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----");
+    if !pem || bytes.len() as u64 > BUNDLE_BYTES {
+        return Err(Failure::usage(format!("`--ca-bundle {}` is no bundle of certificates", path.display()))
+            .help("give a PEM file such as /etc/ssl/certs/ca-certificates.crt, of at most 8 MiB"));
+    }
+    Ok(bytes)
 }
 
 fn is_proxy(name: &str) -> bool {

@@ -16,6 +16,7 @@ use imgc_store::StepRecord;
 
 use super::mounts;
 use super::secrets::Secrets;
+use super::trust;
 use crate::error::{ExecuteError, StepFailure};
 use crate::foreign;
 use crate::hint;
@@ -253,6 +254,11 @@ fn environment(
     lend("SOURCE_DATE_EPOCH", &build.options.epoch.seconds().to_string());
     for (name, value) in &build.options.lent_env {
         lend(name, value);
+    }
+    if build.options.ca_bundle.is_some() {
+        for (name, value) in trust::variables() {
+            lend(name, value);
+        }
     }
     env
 }
