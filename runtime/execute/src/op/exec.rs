@@ -141,11 +141,7 @@ fn execute(
         lower.push(build.store.ensure_tree(&layer.diff_id)?);
     }
     let work = build.store.work_dir("run")?;
-    let upper = work.path().join("upper");
-    let overlay_work = work.path().join("work");
-    for dir in [&upper, &overlay_work] {
-        fs_err::create_dir(dir).map_err(ExecuteError::io("make a work directory"))?;
-    }
+    let (upper, overlay_work) = (work.subdir("upper")?, work.subdir("work")?);
     let user = users::resolve(&root.tree, build.store, &exec.user)?;
     let secrets = Secrets::read(build, exec)?;
     let mounts = mounts::prepare(build, exec, inputs, &secrets, &work)?;

@@ -212,7 +212,7 @@ fn bind(
     }
     let (upper, work) = (scratch.join("upper"), scratch.join("work"));
     for dir in [&upper, &work] {
-        fs_err::create_dir_all(dir).map_err(ExecuteError::io("make a work directory"))?;
+        imgc_store::make_root(dir)?;
     }
     Ok(What::Overlay { lower, upper, work, source, readonly: !writable })
 }
