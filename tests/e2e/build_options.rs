@@ -61,6 +61,8 @@ fn what_has_no_meaning_here_is_refused() {
         ("--allow=device", "--allow device"),
         ("--network=container:x", "--network container:x"),
         ("--shm-size=big", "--shm-size"),
+        ("--ca-bundle=ctx/Dockerfile", "no bundle of certificates"),
+        ("--ca-bundle=nothing.pem", "nothing.pem"),
         ("--ulimit=nofile", "--ulimit nofile"),
         ("--add-host=x", "HOST:IP"),
         ("--add-host=x:y", "not an IP address"),
@@ -71,6 +73,9 @@ fn what_has_no_meaning_here_is_refused() {
         ("--output=type=image,dest=x", "do not go together"),
         ("--platform=linux/a/b/c", "linux/a/b/c"),
         ("--output=type=nothing", "nothing"),
+        ("--output=type=image,compression=zstd,compression-level=9", "part of the format"),
+        ("--compress=gzip:9", "part of the format"),
+        ("--output=type=image,compression=br", "--compress br"),
         ("--secret=src=x", "id="),
         ("--call=nothing", "--call nothing"),
         ("--no-such-option", "--no-such-option"),
@@ -87,7 +92,9 @@ fn what_a_step_sees_of_them() {
     let Some(place) = ready("what_a_step_sees_of_them") else { return };
     let dockerfile = "FROM busybox\n\
         RUN df -k /dev/shm | tail -n 1 | awk '{print $2}' > /shm; ulimit -n > /files; grep -E 'ex[12]' /etc/hosts > /hosts; \\\n\
-        test ! -s /etc/nothing\n";
+        test ! -s /etc/nothing\n\
+        RUN cat $SSL_CERT_FILE > /bundle; grep -o /dev/imgc/ca-bundle.crt $APT_CONFIG > /apt\n";
+    fs_err::write(place.path("ca.pem"), "-----BEGIN CERTIFICATE-----\nx\n").unwrap();
     let args = [
         "-t",
         "app",
@@ -100,6 +107,7 @@ fn what_a_step_sees_of_them() {
         "ex2=[fd00::1]",
         "--allow",
         "network.host",
+        "--ca-bundle=ca.pem",
         "--annotation",
         "org.example.a=b c",
         "--annotation=manifest:org.example.b=x:y=z",
@@ -118,6 +126,10 @@ fn what_a_step_sees_of_them() {
     let cat = |path: &str| place.imgc(&["cat", "app", path]).ok().stdout;
     assert_eq!(cat("/shm"), "2048\n");
     assert_eq!(cat("/files"), "100\n");
+    assert_eq!(cat("/bundle"), "-----BEGIN CERTIFICATE-----\nx\n");
+    assert_eq!(cat("/apt"), "/dev/imgc/ca-bundle.crt\n");
+    let files = place.imgc(&["files", "app"]).ok().stdout;
+    assert!(!files.contains("imgc"), "{files}");
     let hosts = cat("/hosts");
     assert!(hosts.contains("10.1.2.3") && hosts.contains("fd00::1"), "{hosts}");
     let meta: Value =

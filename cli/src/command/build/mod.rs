@@ -99,6 +99,19 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
             crate::command::push::push(&session.online()?, &store, tag, &image.descriptor, counted.as_ref())?;
         }
     }
+    for output in &outputs {
+        let Output::Digest { repositories } = output else { continue };
+        for repository in repositories {
+            let name = repository.with_digest(image.descriptor.digest);
+            crate::command::push::push(
+                &session.online()?,
+                &store,
+                &name,
+                &image.descriptor,
+                counted.as_ref(),
+            )?;
+        }
+    }
     finish::files(args, image, &names)?;
     finish::last_lines(session, image, &tags, &counted, started.elapsed().as_millis() as u64);
     Ok(0)

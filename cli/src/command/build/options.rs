@@ -9,7 +9,7 @@ use imgc_image::Compression;
 use imgc_optimise::rules::Rules;
 
 use super::args::Args;
-use super::pairs;
+use super::{outputs, pairs};
 use crate::environment;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -112,7 +112,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
     let build = BuildOptions {
         contexts: BTreeMap::new(),
         epoch: epoch(args.epoch)?,
-        compression: compression(&args.compress)?,
+        compression: compression(args)?,
         jobs: args.jobs.unwrap_or_else(|| BuildOptions::default().jobs).clamp(1, 512),
         no_cache: no_cache(args),
         network,
@@ -122,6 +122,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         cpus: args.cpus,
         ulimits: ulimits(&args.ulimits)?,
         lent_env,
+        ca_bundle: args.ca_bundle.as_deref().map(ca_bundle).transpose()?,
         secrets: secrets(&args.secrets)?,
         ssh: agents(&args.ssh)?,
         stat_cache: environment::cache_dir().map(|dir| dir.join("stat")),
@@ -144,6 +145,23 @@ fn lend_proxies(lent: &mut Vec<(String, String)>, build_args: &BTreeMap<String, 
             lent.push((name.clone(), value.clone()));
         }
     }
+}
+
+/// Largest bundle of certificate authorities, in bytes; Debian's has 220 KB.
+const BUNDLE_BYTES: u64 = 8 << 20;
+
+fn ca_bundle(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)
+        .and_then(|file| file.take(BUNDLE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Failure::usage(format!("`--ca-bundle`: {error}")))?;
+    let pem = String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----");
+    if !pem || bytes.len() as u64 > BUNDLE_BYTES {
+        return Err(Failure::usage(format!("`--ca-bundle {}` is no bundle of certificates", path.display()))
+            .help("give a PEM file such as /etc/ssl/certs/ca-certificates.crt, of at most 8 MiB"));
+    }
+    Ok(bytes)
 }
 
 fn is_proxy(name: &str) -> bool {
@@ -213,13 +231,24 @@ fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     Ok(annotations)
 }
 
-fn compression(text: &str) -> Result<Compression, Failure> {
-    match text {
+/// What `--compress` asks for, or an output, as buildx has it: the layers of a build are one set of blobs.
+fn compression(args: &Args) -> Result<Compression, Failure> {
+    let asked: BTreeSet<String> = args.outputs.iter().filter_map(|text| outputs::compression(text)).collect();
+    let wanted = match asked.iter().collect::<Vec<_>>().as_slice() {
+        [] => &args.compress,
+        [one] => *one,
+        [one, other, ..] => {
+            return Err(Failure::usage(format!("one output asks for {one}, another for {other}"))
+                .help("the layers of a build are compressed in one way"));
+        }
+    };
+    match wanted.as_str() {
         "gzip" => Ok(Compression::Gzip),
         "zstd" => Ok(Compression::Zstd),
         "none" | "uncompressed" => Ok(Compression::None),
         other => {
-            Err(Failure::usage(format!("`--compress {other}` is not known")).help("use gzip, zstd or none"))
+            let help = if other.contains(':') { outputs::NO_LEVEL } else { "use gzip, zstd or none" };
+            Err(Failure::usage(format!("`--compress {other}` is not known")).help(help))
         }
     }
 }

@@ -28,6 +28,9 @@ pub enum Output {
     Nothing,
     /// The registry that each tag names, and under these names.
     Registry { names: Vec<String> },
+    /// The registry, in these repositories, under the result's digest alone (`push-by-digest=true` of buildx: the parts
+    /// of a later index).
+    Digest { repositories: Vec<Reference> },
     /// The store, which every build writes anyway, under these names.
     Store { names: Vec<String> },
 }
@@ -51,6 +54,15 @@ pub enum Dest {
     Path(PathBuf),
 }
 
+/// Why no level of compression can be asked for.
+pub const NO_LEVEL: &str =
+    "the level is part of the format, so that every machine writes the same blob: gzip, zstd or none";
+
+/// The compression that an `-o` asks for.
+pub fn compression(text: &str) -> Option<String> {
+    pairs::fields(text).iter().find_map(|field| Some(field.strip_prefix("compression=")?.to_owned()))
+}
+
 /// Reads `-o`.
 pub fn parse(text: &str) -> Result<Output, Failure> {
     let fields = pairs::fields(text);
@@ -63,16 +75,31 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
             Output::Local(PathBuf::from(single))
         });
     }
-    let (mut kind, mut dest, mut name, mut push, mut tar) = (None, None, None, false, None);
+    let (mut kind, mut dest, mut name, mut push, mut by_digest) = (None, None, None, false, false);
+    let mut tar = None;
     for field in &fields {
         match field.split_once('=') {
             Some(("type", value)) => kind = Some(value.to_owned()),
             Some(("dest" | "output", value)) => dest = Some(value.to_owned()),
             Some(("name", value)) => name = Some(value.to_owned()),
             Some(("push", value @ ("true" | "false"))) => push = value == "true",
+            Some(("push-by-digest", value @ ("true" | "false"))) => by_digest = value == "true",
             Some(("tar", value @ ("true" | "false"))) => tar = Some(value == "true"),
             // What happens anyway.
-            Some(("oci-mediatypes" | "rewrite-timestamp" | "platform-split", "true")) => {}
+            Some(
+                ("name-canonical", "true" | "false")
+                | ("oci-mediatypes" | "rewrite-timestamp" | "store" | "unpack" | "platform-split", "true")
+                | ("force-compression", "false"),
+            ) => {}
+            // It is for all outputs, so it is read with `--compress`.
+            Some(("compression", _)) => {}
+            Some(("compression-level", _)) => {
+                return Err(Failure::usage(format!("`-o {text}`: `{field}` is not supported")).help(NO_LEVEL));
+            }
+            Some(("force-compression", _)) => {
+                return Err(Failure::usage(format!("`-o {text}`: `{field}` is not supported"))
+                    .help("layers of a base image keep their bytes, always"));
+            }
             _ => {
                 return Err(Failure::usage(format!("`-o {text}`: `{field}` is not known"))
                     .help("write it as `type=oci|docker|tar|local|registry,dest=PATH`"));
@@ -91,6 +118,18 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
         None | Some("-") => Dest::Stdout,
         Some(path) => Dest::Path(PathBuf::from(path)),
     };
+    if by_digest {
+        let pushes = push || kind.as_deref() == Some("registry");
+        return match name {
+            Some(name) if pushes => {
+                let repositories =
+                    names(Some(name)).iter().map(|name| repository(name)).collect::<Result<_, _>>()?;
+                Ok(Output::Digest { repositories })
+            }
+            _ => Err(Failure::usage(format!("`-o {text}`: there is nothing to push to"))
+                .help("`push-by-digest` goes with `name=HOST/NAME` and `push=true`")),
+        };
+    }
     match kind.as_deref() {
         Some("oci") => {
             let dest = place(dest);
@@ -126,12 +165,20 @@ pub fn check(output: &Output, index: bool) -> Result<(), Failure> {
     Ok(())
 }
 
+fn repository(name: &str) -> Result<Reference, Failure> {
+    let reference: Reference = name.parse()?;
+    if reference.digest().is_some() || !reference.implied_tag() {
+        return Err(Failure::usage(format!("`{name}` is no repository: `push-by-digest` gives no tag")));
+    }
+    Ok(reference)
+}
+
 /// Writes a result.
 pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store) -> Result<(), Failure> {
     // A graph that is given says only now what it makes.
     check(output, !image.members.is_empty())?;
     match output {
-        Output::Store { .. } | Output::Registry { .. } | Output::Nothing => Ok(()),
+        Output::Store { .. } | Output::Registry { .. } | Output::Digest { .. } | Output::Nothing => Ok(()),
         Output::Oci { dest, name, archive } => {
             let names: Vec<Option<String>> = match name {
                 Some(name) => vec![Some(name.clone())],
@@ -282,6 +329,11 @@ mod tests {
                 r#"type=image,"name=a:1,h/b",push=true,oci-mediatypes=true"#,
                 Output::Registry { names: vec!["a:1".into(), "h/b".into()] },
             ),
+            ("type=image,compression=zstd,name=a", Output::Store { names: vec!["a".into()] }),
+            (
+                "type=image,name=h/a,push-by-digest=true,name-canonical=true,push=true",
+                Output::Digest { repositories: vec!["h/a".parse().unwrap()] },
+            ),
             ("type=registry,name=a", Output::Registry { names: vec!["a".into()] }),
         ] {
             assert_eq!(parse(text).unwrap(), expected, "{text}");
@@ -294,6 +346,11 @@ mod tests {
             "type=zip,dest=a",
             "dest=a",
             "type=oci,color=red",
+            "type=oci,compression=gzip,compression-level=9",
+            "type=image,force-compression=true",
+            "type=image,push-by-digest=true,name=a",
+            "type=image,push-by-digest=true,push=true,name=a:1",
+            "type=image,push-by-digest=true,push=true",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }
