@@ -45,6 +45,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let client = session.client()?;
     let request = Request::read(session, &store, args)?;
+    outputs.iter().try_for_each(|output| outputs::check(output, request.asked.lower.makes_index()))?;
     let show = progress::start(&session.global);
     let counted = Arc::new(finish::Counting::new(Arc::clone(&show)));
     if !session.global.quiet {

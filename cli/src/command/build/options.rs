@@ -57,12 +57,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
     }
     // Proxies of the machine are lent to steps; given as arguments they are the user's own wish.
     let mut lent_env = environment::proxies();
-    for (name, value) in &build_args {
-        if let (true, Some(value)) = (is_proxy(name), value) {
-            lent_env.retain(|(known, _)| known != name);
-            lent_env.push((name.clone(), value.clone()));
-        }
-    }
+    lend_proxies(&mut lent_env, &build_args);
     let platforms = args
         .platforms
         .iter()
@@ -76,7 +71,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         build_args,
         platforms,
         build_platform: Platform::host(),
-        labels: pairs::pairs("--label", &args.labels)?,
+        labels: pairs::labels(&args.labels)?,
         annotations: annotations(&args.annotations)?,
         contexts: args
             .build_contexts
@@ -136,6 +131,20 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         web: session.web()?,
     };
     Ok(Asked { lower, optimise, build, prune, contexts })
+}
+
+/// A proxy that is given in one spelling counts for the other too, unless that is given itself: programs differ in which
+/// they read.
+fn lend_proxies(lent: &mut Vec<(String, String)>, build_args: &BTreeMap<String, Option<String>>) {
+    for (name, value) in build_args {
+        let (true, Some(value)) = (is_proxy(name), value) else { continue };
+        let other = [name.to_uppercase(), name.to_lowercase()];
+        let other = other.iter().filter(|&other| other != name && !build_args.contains_key(other));
+        for name in std::iter::once(name).chain(other) {
+            lent.retain(|(known, _)| known != name);
+            lent.push((name.clone(), value.clone()));
+        }
+    }
 }
 
 /// Largest bundle of certificate authorities, in bytes; Debian's has 220 KB.
@@ -359,4 +368,24 @@ fn agents(texts: &[String]) -> Result<BTreeMap<String, PathBuf>, Failure> {
         agents.insert(id.to_owned(), socket);
     }
     Ok(agents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_in_both_spellings() {
+        let given = |pairs: &[(&str, &str)]| {
+            let mut lent = vec![("HTTP_PROXY".to_owned(), "machine".to_owned())];
+            let args = pairs.iter().map(|&(name, value)| (name.to_owned(), Some(value.to_owned()))).collect();
+            lend_proxies(&mut lent, &args);
+            lent.sort();
+            lent.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(given(&[("http_proxy", "a")]), ["HTTP_PROXY=a", "http_proxy=a"]);
+        assert_eq!(given(&[("HTTP_PROXY", "a")]), ["HTTP_PROXY=a", "http_proxy=a"]);
+        assert_eq!(given(&[("HTTP_PROXY", "a"), ("http_proxy", "b")]), ["HTTP_PROXY=a", "http_proxy=b"]);
+        assert_eq!(given(&[("other", "a")]), ["HTTP_PROXY=machine"]);
+    }
 }

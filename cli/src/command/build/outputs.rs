@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use imgc_base::reference::Reference;
 use imgc_execute::BuiltImage;
-use imgc_image::Descriptor;
 use imgc_image::output::{self, DockerImage};
+use imgc_image::{Descriptor, Tree};
 use imgc_store::Store;
 
 use super::pairs;
@@ -16,14 +16,16 @@ use crate::failure::{Failure, code};
 /// One output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// An OCI layout: a directory, or an archive.
-    Oci { dest: Dest, name: Option<String> },
+    /// An OCI layout: an archive, or a directory.
+    Oci { dest: Dest, name: Option<String>, archive: bool },
     /// A docker archive.
     Docker { dest: Dest, name: Option<String> },
     /// The root filesystem as a tar.
     Tar(Dest),
-    /// The root filesystem as a directory.
+    /// The root filesystem as a directory; of several platforms, one below it for each.
     Local(PathBuf),
+    /// Nothing besides what is kept of the steps.
+    Nothing,
     /// The registry that each tag names, and under these names.
     Registry { names: Vec<String> },
     /// The registry, in these repositories, under the result's digest alone (`push-by-digest=true` of buildx: the parts
@@ -74,6 +76,7 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
         });
     }
     let (mut kind, mut dest, mut name, mut push, mut by_digest) = (None, None, None, false, false);
+    let mut tar = None;
     for field in &fields {
         match field.split_once('=') {
             Some(("type", value)) => kind = Some(value.to_owned()),
@@ -81,10 +84,11 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
             Some(("name", value)) => name = Some(value.to_owned()),
             Some(("push", value @ ("true" | "false"))) => push = value == "true",
             Some(("push-by-digest", value @ ("true" | "false"))) => by_digest = value == "true",
-            // The archive form is decided by the name of `dest`; the others are what happens anyway.
+            Some(("tar", value @ ("true" | "false"))) => tar = Some(value == "true"),
+            // What happens anyway.
             Some(
-                ("tar" | "name-canonical", "true" | "false")
-                | ("oci-mediatypes" | "rewrite-timestamp" | "store" | "unpack", "true")
+                ("name-canonical", "true" | "false")
+                | ("oci-mediatypes" | "rewrite-timestamp" | "store" | "unpack" | "platform-split", "true")
                 | ("force-compression", "false"),
             ) => {}
             // It is for all outputs, so it is read with `--compress`.
@@ -127,7 +131,17 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
         };
     }
     match kind.as_deref() {
-        Some("oci") => Ok(Output::Oci { dest: place(dest), name }),
+        Some("oci") => {
+            let dest = place(dest);
+            // Without a word about it, the name of `dest` decides.
+            let named = matches!(&dest, Dest::Path(path) if !is_archive(path));
+            let archive = tar.unwrap_or(!named);
+            if !archive && dest == Dest::Stdout {
+                return Err(Failure::usage(format!("`-o {text}`: a directory needs `dest=DIR`")));
+            }
+            Ok(Output::Oci { dest, name, archive })
+        }
+        Some("cacheonly") => Ok(Output::Nothing),
         Some("docker") => Ok(Output::Docker { dest: place(dest), name }),
         Some("tar") => Ok(Output::Tar(place(dest))),
         Some("local") => match dest {
@@ -137,9 +151,18 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
         Some("image" | "store") if !push => Ok(Output::Store { names: names(name) }),
         Some("registry" | "image" | "store") => Ok(Output::Registry { names: names(name) }),
         Some(other) => Err(Failure::usage(format!("`-o type={other}` is not known"))
-            .help("use oci, docker, tar, local, registry or image")),
+            .help("use oci, docker, tar, local, registry, image or cacheonly")),
         None => Err(Failure::usage(format!("`-o {text}` names no `type=`"))),
     }
+}
+
+/// Refuses an output that cannot hold what is built.
+pub fn check(output: &Output, index: bool) -> Result<(), Failure> {
+    if index && matches!(output, Output::Docker { .. } | Output::Tar(_)) {
+        return Err(Failure::usage("this output holds one image, but the build is for several platforms")
+            .help("use `-o type=oci` or `type=local`, or build one `--platform`"));
+    }
+    Ok(())
 }
 
 fn repository(name: &str) -> Result<Reference, Failure> {
@@ -152,17 +175,11 @@ fn repository(name: &str) -> Result<Reference, Failure> {
 
 /// Writes a result.
 pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store) -> Result<(), Failure> {
-    let single = || {
-        if image.members.is_empty() {
-            Ok(())
-        } else {
-            Err(Failure::usage("this output holds one platform, but several were built")
-                .help("use `-o type=oci`, or build one `--platform`"))
-        }
-    };
+    // A graph that is given says only now what it makes.
+    check(output, !image.members.is_empty())?;
     match output {
-        Output::Store { .. } | Output::Registry { .. } | Output::Digest { .. } => Ok(()),
-        Output::Oci { dest, name } => {
+        Output::Store { .. } | Output::Registry { .. } | Output::Digest { .. } | Output::Nothing => Ok(()),
+        Output::Oci { dest, name, archive } => {
             let names: Vec<Option<String>> = match name {
                 Some(name) => vec![Some(name.clone())],
                 None if tags.is_empty() => vec![None],
@@ -170,29 +187,39 @@ pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store
             };
             let roots: Vec<_> = names.into_iter().map(|name| (name, image.descriptor.clone())).collect();
             match dest {
-                Dest::Path(path) if !is_archive(path) => output::write_layout(path, &roots, store)?,
+                Dest::Path(path) if !archive => output::write_layout(path, &roots, store)?,
                 dest => to_file(dest, |out| Ok(output::write_layout_archive(out, &roots, store)?))?,
             }
             Ok(())
         }
         Output::Docker { dest, name } => {
-            single()?;
             let tags = name.clone().map_or_else(|| tags.to_vec(), |name| vec![name]);
             let images = [DockerImage { manifest: image.descriptor.clone(), tags }];
             to_file(dest, |out| Ok(output::write_docker_archive(out, &images, store)?))
         }
-        Output::Tar(dest) => {
-            single()?;
-            to_file(dest, |out| Ok(output::write_root_tar(&image.tree, store, out)?))
-        }
+        Output::Tar(dest) => to_file(dest, |out| Ok(output::write_root_tar(&image.tree, store, out)?)),
+        Output::Local(dir) if image.members.is_empty() => write_directory(dir, &image.tree, store),
         Output::Local(dir) => {
-            single()?;
-            fs_err::create_dir_all(dir)?;
-            let root = imgc_image::Root::open(dir)?;
-            output::write_root_dir(&image.tree, store, &root)?;
-            Ok(())
+            let lease = store.begin_build()?;
+            for member in find::open_all(store, &image.descriptor)? {
+                let tree = Tree::new(find::layers(store, &member)?);
+                for layer in tree.layers() {
+                    store.ensure_tree(&layer.diff_id)?;
+                }
+                // `linux_arm_v7`: one name, whatever a base says its platform is.
+                let name = member.platform().to_string().replace('/', "_");
+                write_directory(&dir.join(name), &tree, store)?;
+            }
+            Ok(lease.finish()?)
         }
     }
+}
+
+fn write_directory(dir: &Path, tree: &Tree, store: &Store) -> Result<(), Failure> {
+    fs_err::create_dir_all(dir)?;
+    let root = imgc_image::Root::open(dir)?;
+    output::write_root_dir(tree, store, &root)?;
+    Ok(())
 }
 
 /// Writes images of the store to an archive.
@@ -284,7 +311,15 @@ mod tests {
         for (text, expected) in [
             ("out", Output::Local("out".into())),
             ("-", Output::Tar(Dest::Stdout)),
-            ("type=oci,dest=a.tar", Output::Oci { dest: path("a.tar"), name: None }),
+            ("type=oci,dest=a.tar", Output::Oci { dest: path("a.tar"), name: None, archive: true }),
+            ("type=oci,dest=a", Output::Oci { dest: path("a"), name: None, archive: false }),
+            ("type=oci,dest=a,tar=true", Output::Oci { dest: path("a"), name: None, archive: true }),
+            (
+                "type=oci,dest=a.tar,tar=false",
+                Output::Oci { dest: path("a.tar"), name: None, archive: false },
+            ),
+            ("type=oci", Output::Oci { dest: Dest::Stdout, name: None, archive: true }),
+            ("type=cacheonly", Output::Nothing),
             ("type=docker,dest=a,name=x:1", Output::Docker { dest: path("a"), name: Some("x:1".into()) }),
             ("type=tar", Output::Tar(Dest::Stdout)),
             ("type=local,dest=d", Output::Local("d".into())),
@@ -307,6 +342,7 @@ mod tests {
             "type=registry,dest=x",
             "type=oci,push=true",
             "type=local",
+            "type=oci,tar=false",
             "type=zip,dest=a",
             "dest=a",
             "type=oci,color=red",
