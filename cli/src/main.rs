@@ -8,6 +8,7 @@
 
 mod app;
 mod command;
+mod docker_words;
 mod environment;
 mod failure;
 mod progress;

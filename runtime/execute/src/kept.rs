@@ -113,8 +113,10 @@ impl Container {
         let lock = lock_file(&dir).map_err(failed())?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(ExecuteError::io("lock a container"))?;
-        let upper = Root::make(&dir.join("upper")).map_err(failed())?;
-        fs_err::create_dir(dir.join("work")).map_err(failed())?;
+        for name in ["upper", "work"] {
+            imgc_store::make_root(&dir.join(name))?;
+        }
+        let upper = Root::open(&dir.join("upper")).map_err(failed())?;
         // The file system's own clock says when the program began.
         let begin = upper
             .stat(&imgc_base::ImagePath::root())?
@@ -136,8 +138,9 @@ impl Container {
     pub fn volume(&self, number: usize) -> Result<(PathBuf, PathBuf), ExecuteError> {
         let dir = self.dir.join("volumes").join(number.to_string());
         let made = (dir.join("upper"), dir.join("work"));
-        Root::make(&made.0).map_err(ExecuteError::io("make a volume"))?;
-        fs_err::create_dir_all(&made.1).map_err(ExecuteError::io("make a volume"))?;
+        for dir in [&made.0, &made.1] {
+            imgc_store::make_root(dir)?;
+        }
         Ok(made)
     }
 

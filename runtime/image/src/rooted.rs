@@ -52,16 +52,6 @@ impl Root {
         Ok(Self { fd: rustix::fs::openat(CWD, path, flags, Mode::empty())? })
     }
 
-    /// Makes the directory that will be the root of a file system, and those above it. Its mode is what everybody in that
-    /// file system sees of `/`: no umask takes from it.
-    pub fn make(path: &Path) -> io::Result<Self> {
-        fs_err::create_dir_all(path)?;
-        let root = Self::open(path)?;
-        let open = rustix::fs::openat(&root.fd, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        rustix::fs::fchmod(&open, Mode::from_raw_mode(0o755))?;
-        Ok(root)
-    }
-
     fn openat2(
         &self,
         path: &ImagePath,

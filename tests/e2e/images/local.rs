@@ -21,6 +21,10 @@ fn names_and_removal() {
     place.build("FROM busybox\nRUN echo 1 > /1\n", &["-t", "app"]);
     place.imgc(&["rm", "-f", "app"]).ok();
 
+    // Docker's long forms.
+    assert_eq!(place.imgc(&["image", "ls", "-q"]).ok().stdout, place.imgc(&["images", "-q"]).ok().stdout);
+    place.imgc(&["image", "frobnicate"]).fails_with(2).says("a similar subcommand exists: 'images'");
+
     // What lost its name is still there by its id until it is pruned.
     place.build("FROM busybox\nRUN echo 2 > /2\n", &["-t", "app"]);
     let kept = place.imgc(&["run", "--keep", "app", "sh", "-c", "echo 3 > /3"]).ok().stderr;
