@@ -88,11 +88,12 @@ fn whoever_builds_wherever_and_whenever() {
         shell.arg(command.get_program());
         assert_eq!(expected, digest(&shell.output().unwrap()), "umask {umask}");
     }
-    as_another_user(test, &fresh(), &expected);
+    let import = ["import", "busybox.tar", "busybox", "--env", "PATH=/bin:/usr/bin"];
+    as_another_user(test, &fresh(), &import, &expected);
 }
 
 /// Without root: this user's range of ids if there is one, else a single id.
-fn as_another_user(test: &str, place: &Place, expected: &str) {
+fn as_another_user(test: &str, place: &Place, import: &[&str], expected: &str) {
     let Some([setpriv]) = peer::need(test, ["setpriv"]) else { return };
     if !peer::is_root() {
         peer::skipped(test, "not root, so no other user can be tried");
@@ -111,7 +112,7 @@ fn as_another_user(test: &str, place: &Place, expected: &str) {
         command.args(["--reuid", nobody, "--regid", nobody, "--clear-groups"]).arg(&program).args(args);
         command.current_dir(place.path("")).output().unwrap()
     };
-    let import = run(&["import", "busybox.tar", "busybox", "--env", "PATH=/bin:/usr/bin"]);
+    let import = run(import);
     if import.status.code() == Some(9) {
         peer::skipped(test, &format!("no user namespaces: {}", String::from_utf8_lossy(&import.stderr)));
         return;
@@ -119,3 +120,22 @@ fn as_another_user(test: &str, place: &Place, expected: &str) {
     drop(Done::of(&import).ok());
     assert_eq!(expected, digest(&run(&["build", "-q", "ctx"])), "as another user, without root");
 }
+
+/// `setpriv` gives up root first and sets groups then, with the capabilities that it keeps.
+#[test]
+fn setpriv_works_with_one_id() {
+    let test = "setpriv_works_with_one_id";
+    let Some(debian) = root::debian(test) else { return };
+    let place = place();
+    place.write("ctx/Dockerfile", SETPRIV);
+    let debian = debian.to_string_lossy().into_owned();
+    place.imgc(&["import", &debian, "debian:bookworm"]).ok();
+    let expected = digest(&place.command().args(["build", "-q", "-t", "app", "ctx"]).output().unwrap());
+    place.imgc(&["cat", "app", "/tmp/id"]).ok().prints("uid=6(man) gid=12(man) groups=12(man)");
+    fs_err::copy(&debian, place.path("debian.tar")).unwrap();
+    as_another_user(test, &place, &["import", "debian.tar", "debian:bookworm"], &expected);
+}
+
+const SETPRIV: &str = "FROM debian:bookworm
+RUN setpriv --reuid man --regid man --init-groups sh -c 'id > /tmp/id; touch /tmp/mine; ! setpriv --regid root true'
+";

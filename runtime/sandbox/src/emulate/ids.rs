@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 use super::Answer;
 use super::tracee::{Tracee, family};
+use crate::seccomp::Asked;
 use crate::sys::{Question, Reply};
 
 /// The calls that this module answers.
@@ -39,7 +40,13 @@ const REMEMBERED: usize = 4096;
 type Outcome = Result<i64, Errno>;
 
 pub(super) fn is_about(call: i32) -> bool {
-    CALLS.contains(&libc::c_long::from(call))
+    let call = libc::c_long::from(call);
+    CALLS.contains(&call) || call == libc::SYS_prctl
+}
+
+/// `prctl` with an option that may be `PR_SET_KEEPCAPS`: the kernel's own answer is right, but it must be known.
+pub(super) fn keeping() -> Asked {
+    Asked { call: libc::SYS_prctl, bits: Some((0, libc::PR_SET_KEEPCAPS as u32)) }
 }
 
 /// One kind of id: real, effective, saved.
@@ -106,11 +113,14 @@ pub(super) struct Person {
     user: Three,
     group: Three,
     groups: Vec<u32>,
+    /// The program in which it said that it keeps its capabilities when it gives up root (`setpriv` sets groups last). They are
+    /// gone when it runs another one.
+    keeps: Option<(u64, u64)>,
 }
 
 impl Default for Person {
     fn default() -> Self {
-        Self { user: Three::default(), group: Three::default(), groups: vec![0] }
+        Self { user: Three::default(), group: Three::default(), groups: vec![0], keeps: None }
     }
 }
 
@@ -123,12 +133,21 @@ pub(super) struct People {
 impl People {
     pub(super) fn answer(&mut self, tracee: &Tracee<'_>, question: &Question) -> Answer {
         let mut person = self.of(tracee);
-        let outcome = person.answer(tracee, question);
+        let outcome = if libc::c_long::from(question.call) == libc::SYS_prctl {
+            if question.arguments[0] != libc::PR_SET_KEEPCAPS as u64 {
+                return Ok(Reply::Continue);
+            }
+            let keeps = question.arguments[1] == 1 && person.user.effective == 0;
+            person.keeps = if keeps { tracee.program() } else { None };
+            Ok(Reply::Continue)
+        } else {
+            person.answer(tracee, question).map(Reply::Value)
+        };
         if self.known.len() >= REMEMBERED {
             self.known.retain(|pid, _| family(*pid).is_some());
         }
         self.known.insert(tracee.process(), person);
-        outcome.map(Reply::Value)
+        outcome
     }
 
     /// Who a process is.
@@ -167,6 +186,7 @@ impl Person {
         let args = &question.arguments;
         let number = |at: usize| args[at] as u32;
         let privileged = self.user.effective == 0;
+        let for_groups = || privileged || (self.keeps.is_some() && self.keeps == tracee.program());
         match libc::c_long::from(question.call) {
             libc::SYS_getuid => Ok(self.user.real.into()),
             libc::SYS_geteuid => Ok(self.user.effective.into()),
@@ -175,16 +195,16 @@ impl Person {
             libc::SYS_getresuid => told(tracee, args, self.user),
             libc::SYS_getresgid => told(tracee, args, self.group),
             libc::SYS_setuid => self.user.set(number(0), privileged),
-            libc::SYS_setgid => self.group.set(number(0), privileged),
+            libc::SYS_setgid => self.group.set(number(0), for_groups()),
             libc::SYS_setreuid => self.user.set_two(number(0), number(1), privileged),
-            libc::SYS_setregid => self.group.set_two(number(0), number(1), privileged),
+            libc::SYS_setregid => self.group.set_two(number(0), number(1), for_groups()),
             libc::SYS_setresuid => self.user.set_three([number(0), number(1), number(2)], privileged),
-            libc::SYS_setresgid => self.group.set_three([number(0), number(1), number(2)], privileged),
+            libc::SYS_setresgid => self.group.set_three([number(0), number(1), number(2)], for_groups()),
             // They return what was; nothing depends on them here.
             libc::SYS_setfsuid => Ok(self.user.effective.into()),
             libc::SYS_setfsgid => Ok(self.group.effective.into()),
             libc::SYS_getgroups => self.get_groups(tracee, number(0), args[1]),
-            libc::SYS_setgroups if !privileged => Err(Errno::PERM),
+            libc::SYS_setgroups if !for_groups() => Err(Errno::PERM),
             libc::SYS_setgroups if number(0) > GROUPS => Err(Errno::INVAL),
             libc::SYS_setgroups => {
                 self.groups = tracee.numbers(args[1], number(0) as usize)?;
