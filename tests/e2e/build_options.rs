@@ -237,6 +237,11 @@ fn questions_instead_of_builds() {
     assert_eq!(found["buildError"]["location"]["ranges"][0]["start"]["line"], 2);
     assert_eq!(found["warnings"].as_array().unwrap().len(), 1);
     place.imgc(&["check", "ctx"]).fails_with(3).prints("E0213").prints("LegacyKeyValueFormat");
+    // A directive that does not read is an error of the file, not a finding.
+    place.write("ctx/Dockerfile", "# check=nonsense=true\nFROM scratch\n");
+    place.imgc(&["build", "ctx"]).fails_with(3).says("E0223");
+    place.write("ctx/Dockerfile", "# check=error=true\nFROM scratch\nCMD echo\n");
+    place.imgc(&["build", "ctx"]).fails_with(5).says("JSONArgsRecommended");
     place.write("ctx/Dockerfile", "FROM scratch\nNOPE\n");
     for call in ["check", "outline", "targets"] {
         place.imgc(&["build", "--call", call, "ctx"]).fails_with(3);

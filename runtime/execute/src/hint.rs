@@ -61,6 +61,21 @@ fn signal_note(signal: i32) -> String {
 fn not_found(exec: &Exec, root: &Tree, tail: &[String], notes: &mut Vec<String>, helps: &mut Vec<String>) {
     let path = exec.env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
     let Some(name) = missing_name(exec, tail) else { return };
+    if name.starts_with('[') && exec.args.last().is_some_and(|text| text.trim_start().starts_with('[')) {
+        notes.push("the line is no JSON array of strings, so the shell ran it as it is".to_owned());
+        helps.push(
+            "write `[\"program\", \"argument\"]`: double quotes, commas, nothing behind the bracket"
+                .to_owned(),
+        );
+        return;
+    }
+    if let Some((_, text)) =
+        exec.scripts.iter().find(|(file, _)| name.strip_prefix("/dev/pipes/") == Some(file))
+    {
+        let line = text.lines().next().unwrap_or_default().trim_start_matches("#!").trim();
+        notes.push(format!("`{line}`, which the heredoc names in its first line, cannot be started"));
+        return;
+    }
     if name.contains('/') {
         notes.push(missing_file(&name, exec, root));
         return;
@@ -134,6 +149,21 @@ mod tests {
             security: imgc_graph::Security::Sandbox,
             hostname: String::new(),
         }
+    }
+
+    #[test]
+    fn what_a_shell_could_not_find() {
+        let notes = |exec: &Exec, line: &str| {
+            let (notes, helps) = explain(Status::Code(127), exec, &Tree::default(), &[line.to_owned()]);
+            [notes, helps].concat().join(" ")
+        };
+        let array = exec(&["/bin/sh", "-c", "[\"sh\", \"-c\" \"true\"]"]);
+        let said = notes(&array, "/bin/sh: [sh,: not found");
+        assert!(said.contains("no JSON array") && said.contains("double quotes"), "{said}");
+        let mut script = exec(&["/bin/sh", "-c", "/dev/pipes/EOF"]);
+        script.scripts.push(("EOF".into(), "#! /bin/nosuch -x\necho\n".into()));
+        let said = notes(&script, "/bin/sh: 1: /dev/pipes/EOF: not found");
+        assert!(said.contains("`/bin/nosuch -x`"), "{said}");
     }
 
     #[test]

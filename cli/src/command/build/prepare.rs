@@ -15,6 +15,7 @@ use super::args::Args;
 use super::context::{self, Input};
 use super::options::{self, Asked};
 use super::remote::With;
+use crate::command::check;
 use crate::failure::{Failure, code};
 use crate::session::Session;
 
@@ -162,8 +163,12 @@ fn from_dockerfile(
             let findings = checks::run(&parsed.dockerfile, &context);
             // `# check=error=true` makes findings errors.
             if findings.iter().any(|found| found.severity == Severity::Error) {
+                // A directive that does not read is an error of the file.
+                let rules = findings.iter().all(|found| check::rule_of(found).is_some());
                 let mut failure = Failure::diagnostics(findings, std::mem::take(sources));
-                failure.code = code::FINDINGS;
+                if rules {
+                    failure.code = code::FINDINGS;
+                }
                 return Err(failure);
             }
             warnings.extend(findings);
