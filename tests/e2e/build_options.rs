@@ -321,3 +321,28 @@ fn outputs_of_several_platforms() {
     assert!(place.path("dir.tar/index.json").is_file());
     place.imgc(&with("type=cacheonly")).ok();
 }
+
+#[test]
+fn when_an_image_says_it_was_made() {
+    let place = place();
+    place.write("plain/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    place.write("stated/Dockerfile", "ARG SOURCE_DATE_EPOCH=86400\nFROM scratch\nCOPY Dockerfile /\n");
+    place.write("wrong/Dockerfile", "ARG SOURCE_DATE_EPOCH=never\nFROM scratch\n");
+    let arg = ["--build-arg", "SOURCE_DATE_EPOCH=172800"];
+    for (context, more, day) in [
+        ("plain", &arg[..], "1970-01-03"),
+        ("plain", &["--build-arg", "SOURCE_DATE_EPOCH=0", "--epoch", "86400"], "1970-01-02"),
+        ("plain", &["--build-arg", "SOURCE_DATE_EPOCH=context"], "2026-01-01"),
+        ("stated", &[], "1970-01-02"),
+        ("stated", &arg, "1970-01-03"),
+    ] {
+        place.imgc(&[&["build", "-t", "app", context], more].concat()).ok();
+        let created = place.imgc(&["inspect", "-f", "{{.Created}}", "app"]).ok().stdout;
+        assert!(created.starts_with(day), "{context} {more:?}: {created}");
+    }
+    place.imgc(&["build", "wrong"]).fails_with(3).says("never");
+    place
+        .imgc(&["build", "plain", "--build-arg", "SOURCE_DATE_EPOCH=x"])
+        .fails_with(2)
+        .says("SOURCE_DATE_EPOCH");
+}

@@ -111,7 +111,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
     }
     let build = BuildOptions {
         contexts: BTreeMap::new(),
-        epoch: epoch(args.epoch)?,
+        epoch: epoch_of(args.epoch, lower.build_args.get(EPOCH).and_then(Option::as_deref))?,
         compression: compression(args)?,
         jobs: args.jobs.unwrap_or_else(|| BuildOptions::default().jobs).clamp(1, 512),
         no_cache: no_cache(args),
@@ -200,13 +200,29 @@ fn named_contexts(texts: &[String]) -> Result<Contexts, Failure> {
     Ok(contexts)
 }
 
+/// The variable and the build argument that say when a build is said to be made.
+pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// The epoch asked for by `--epoch`, else by the environment, else the format's.
 pub fn epoch(asked: Option<i64>) -> Result<Epoch, Failure> {
-    let asked = match asked {
-        Some(seconds) => Some(("--epoch", seconds.to_string())),
-        None => environment::get("SOURCE_DATE_EPOCH").map(|text| ("SOURCE_DATE_EPOCH", text)),
+    epoch_of(asked, None)
+}
+
+/// The same for a build, whose argument comes before the environment. The epoch follows no source: one that is to be
+/// taken from the context is the format's.
+fn epoch_of(asked: Option<i64>, argument: Option<&str>) -> Result<Epoch, Failure> {
+    let asked = match (asked, argument) {
+        (Some(seconds), _) => Some(("--epoch", seconds.to_string())),
+        (None, Some("" | "context")) => None,
+        (None, Some(text)) => Some(("the build argument SOURCE_DATE_EPOCH", text.to_owned())),
+        (None, None) => environment::get(EPOCH).map(|text| (EPOCH, text)),
     };
     let Some((name, text)) = asked else { return Ok(Epoch::FORMAT) };
+    read_epoch(name, &text)
+}
+
+/// A time in seconds.
+pub fn read_epoch(name: &str, text: &str) -> Result<Epoch, Failure> {
     text.trim().parse().ok().and_then(Epoch::new).ok_or_else(|| {
         Failure::usage(format!("{name} is `{text}`, which is no time in seconds since 1970"))
             .help("for the last commit's time: `--epoch $(git log -1 --format=%ct)`")

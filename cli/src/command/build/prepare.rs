@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgc_base::diagnostic::{Diagnostic, Severity};
 use imgc_base::event::EventSink;
-use imgc_base::span::SourceMap;
+use imgc_base::span::{SourceId, SourceMap};
 use imgc_execute::{Bases, NamedContext};
 use imgc_graph::{Graph, Op, Source};
 use imgc_lower::checks::{self, CheckContext};
@@ -51,6 +51,16 @@ impl Request {
         asked.lower.dockerfile_name = Path::new(&input.name)
             .file_name()
             .map_or_else(|| "Dockerfile".to_owned(), |name| name.to_string_lossy().into_owned());
+        let asked_for = args.epoch.is_some()
+            || asked.lower.build_args.contains_key(options::EPOCH)
+            || environment_epoch();
+        if !asked_for && args.graph.is_none() {
+            let parsed = imgc_syntax::dockerfile::parse(SourceId(0), &input.text);
+            if let Some(text) = imgc_lower::epoch_argument(&parsed.dockerfile, &asked.lower) {
+                asked.build.epoch = options::read_epoch("ARG SOURCE_DATE_EPOCH of the file", &text)
+                    .map_err(|failure| Failure { code: code::SPEC, ..failure })?;
+            }
+        }
         let mut ignores = vec![(String::new(), input.ignore.clone())];
         if let Some(dir) = &input.context {
             asked.build.contexts.insert(String::new(), dir.clone());
@@ -85,6 +95,10 @@ impl Request {
         }
         bases
     }
+}
+
+fn environment_epoch() -> bool {
+    crate::environment::get(options::EPOCH).is_some()
 }
 
 /// A graph file stands in for the Dockerfile; the context is still a directory.
