@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use imgc_base::path::{ImagePath, PathError};
 use imgc_base::reference::Reference;
 use imgc_execute::BuiltImage;
 use imgc_image::output::{self, DockerImage};
@@ -20,7 +21,7 @@ pub enum Output {
     Oci { dest: Dest, names: Vec<String>, archive: bool },
     /// A docker archive.
     Docker { dest: Dest, names: Vec<String> },
-    /// The root filesystem as a tar.
+    /// The root filesystem as a tar; of several platforms, one below a directory for each.
     Tar(Dest),
     /// The root filesystem as a directory; of several platforms, one below it for each.
     Local(PathBuf),
@@ -158,9 +159,9 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
 
 /// Refuses an output that cannot hold what is built.
 pub fn check(output: &Output, index: bool) -> Result<(), Failure> {
-    if index && matches!(output, Output::Docker { .. } | Output::Tar(_)) {
+    if index && matches!(output, Output::Docker { .. }) {
         return Err(Failure::usage("this output holds one image, but the build is for several platforms")
-            .help("use `-o type=oci` or `type=local`, or build one `--platform`"));
+            .help("use `-o type=oci`, `type=local` or `type=tar`, or build one `--platform`"));
     }
     Ok(())
 }
@@ -195,18 +196,37 @@ pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store
             let images = [DockerImage { manifest: image.descriptor.clone(), tags }];
             to_file(dest, |out| Ok(output::write_docker_archive(out, &images, store)?))
         }
-        Output::Tar(dest) => to_file(dest, |out| Ok(output::write_root_tar(&image.tree, store, out)?)),
+        Output::Tar(dest) if image.members.is_empty() => {
+            to_file(dest, |out| Ok(output::write_root_tar(&image.tree, store, out)?))
+        }
         Output::Local(dir) if image.members.is_empty() => write_directory(dir, &image.tree, store),
-        Output::Local(dir) => {
+        Output::Tar(_) | Output::Local(_) => {
             let lease = store.begin_build()?;
+            let mut roots = Vec::new();
             for member in find::open_all(store, &image.descriptor)? {
                 let tree = Tree::new(find::layers(store, &member)?);
                 for layer in tree.layers() {
                     store.ensure_tree(&layer.diff_id)?;
                 }
                 // `linux_arm_v7`: one name, whatever a base says its platform is.
-                let name = member.platform().to_string().replace('/', "_");
-                write_directory(&dir.join(name), &tree, store)?;
+                roots.push((member.platform().to_string().replace('/', "_"), tree));
+            }
+            match output {
+                Output::Local(dir) => {
+                    for (name, tree) in &roots {
+                        write_directory(&dir.join(name), tree, store)?;
+                    }
+                }
+                Output::Tar(dest) => {
+                    let below = |(name, tree)| Ok((ImagePath::clean(name)?, tree));
+                    let roots: Vec<(ImagePath, Tree)> = roots
+                        .into_iter()
+                        .map(below)
+                        .collect::<Result<_, PathError>>()
+                        .map_err(|error| Failure::chain(code::FAILED, &error))?;
+                    to_file(dest, |out| Ok(output::write_root_tars(&roots, store, out)?))?;
+                }
+                _ => {}
             }
             Ok(lease.finish()?)
         }
