@@ -50,8 +50,8 @@ pub struct Global {
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto, global = true, help_heading = "Global options")]
     pub progress: Progress,
-    /// Say more (before the command: `-v` of `run` is docker's)
-    #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Global options")]
+    /// Say more (for `run` before the command, whose own `-v` is docker's)
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Global options")]
     pub verbose: u8,
     /// Say only errors
     #[arg(short, long, global = true, help_heading = "Global options")]

@@ -1,5 +1,7 @@
 //! Errors and warnings as values; they are drawn by the cli (text, JSON, SARIF).
 
+use std::fmt;
+
 use crate::span::Span;
 
 /// How bad it is.
@@ -132,6 +134,11 @@ fn edit_distance(a: &str, b: &str) -> usize {
         }
     }
     rows[a.len()][b.len()]
+}
+
+/// `1 node`, `2 nodes`.
+pub fn count<N: Copy + fmt::Display + PartialEq + From<u8>>(number: N, word: &str) -> String {
+    if number == N::from(1) { format!("1 {word}") } else { format!("{number} {word}s") }
 }
 
 #[cfg(test)]

@@ -51,6 +51,40 @@ impl Platform {
         Self::new("linux", std::env::consts::ARCH, "")
     }
 
+    /// How well an image for `self` serves where `wanted` is asked for: 0 is best, `None` is not at all. A processor runs
+    /// programs for lower variants of its kind. Where no variant is asked for a higher one is the last resort: most
+    /// machines are newer than the oldest of their kind.
+    pub fn distance(&self, wanted: &Self) -> Option<u32> {
+        const HIGHER: u32 = 1 << 16;
+        if self.os != wanted.os || self.arch != wanted.arch {
+            return None;
+        }
+        if self.variant == wanted.variant {
+            return Some(0);
+        }
+        match (self.level(), wanted.level()) {
+            (Some(own), Some(asked)) if own <= asked => Some(asked - own),
+            (Some(own), Some(asked)) => wanted.variant.is_empty().then_some(HIGHER + (own - asked)),
+            // Names without an order, as those of RISC-V: any is as good as another.
+            _ => Some(2 * HIGHER),
+        }
+    }
+
+    /// The variant as a number: `v8.2` is 802.
+    fn level(&self) -> Option<u32> {
+        if self.variant.is_empty() {
+            return match self.arch.as_str() {
+                "amd64" => Some(100),
+                "arm64" => Some(800),
+                _ => None,
+            };
+        }
+        let (major, minor) =
+            self.variant.strip_prefix('v')?.split_once('.').unwrap_or((&self.variant[1..], "0"));
+        let (major, minor): (u8, u8) = (major.parse().ok()?, minor.parse().ok()?);
+        Some(u32::from(major) * 100 + u32::from(minor.min(99)))
+    }
+
     /// True if an image for `self` runs where `other` is asked for: same os and arch, and the same variant or
     /// none given.
     pub fn satisfies(&self, other: &Self) -> bool {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use imgc_base::config::null_is_default;
 use imgc_base::digest::BlobDigest;
 use imgc_base::platform::Platform;
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ pub struct Descriptor {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<PlatformDoc>,
     /// Remarks.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
     /// What kind of artifact it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,8 +87,10 @@ impl Descriptor {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlatformDoc {
     /// `amd64`.
+    #[serde(default, deserialize_with = "null_is_default")]
     pub architecture: String,
     /// `linux`.
+    #[serde(default, deserialize_with = "null_is_default")]
     pub os: String,
     /// `v7`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,12 +129,13 @@ pub struct Manifest {
     /// The config.
     pub config: Descriptor,
     /// Lowest first.
+    #[serde(deserialize_with = "null_is_default")]
     pub layers: Vec<Descriptor>,
     /// The manifest that this one is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Remarks.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -145,13 +149,13 @@ pub struct Index {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// The manifests.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_default")]
     pub manifests: Vec<Descriptor>,
     /// The manifest that this one is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Remarks.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "null_is_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -176,10 +180,14 @@ impl Document {
         struct Probe {
             schema_version: Option<u32>,
             media_type: Option<String>,
+            #[serde(default, deserialize_with = "present")]
             manifests: Option<serde_json::Value>,
             layers: Option<serde_json::Value>,
             fs_layers: Option<serde_json::Value>,
             config: Option<serde_json::Value>,
+        }
+        fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<serde_json::Value>, D::Error> {
+            serde_json::Value::deserialize(from).map(Some)
         }
         let bad = |what: &str| ImageError::Manifest(what.to_owned());
         if bytes.len() as u64 > limits::MANIFEST_BYTES {
@@ -200,8 +208,10 @@ impl Document {
         {
             return Err(bad(&format!("it says `{own}` of itself but was announced as `{stated}`")));
         }
-        let lists = probe.manifests.is_some();
-        if lists && (probe.layers.is_some() || probe.config.is_some()) {
+        // A list that is null is an empty one, but decides nothing where the rest of a manifest is there.
+        let image = probe.layers.is_some() || probe.config.is_some();
+        let lists = probe.manifests.is_some_and(|list| !list.is_null() || !image);
+        if lists && image {
             return Err(bad("it has both `manifests` and `layers`"));
         }
         let kind = own.or(stated);
@@ -268,5 +278,34 @@ mod tests {
             Document::parse(br#"{"schemaVersion":2,"manifests":[]}"#, None),
             Ok(Document::Index(_))
         ));
+    }
+
+    /// Programs in Go write null for a list or map that has nothing in it.
+    #[test]
+    fn null_is_nothing() {
+        let digest = BlobDigest::of(b"");
+        let config = format!(
+            r#"{{"mediaType":"{}","digest":"{digest}","size":0,"annotations":null,"urls":null,"platform":null}}"#,
+            media::CONFIG
+        );
+        let text = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{}","config":{config},"layers":null,"annotations":null,"subject":null}}"#,
+            media::MANIFEST
+        );
+        let Ok(Document::Manifest(manifest)) = Document::parse(text.as_bytes(), None) else {
+            panic!("{text}")
+        };
+        assert!(manifest.layers.is_empty() && manifest.annotations.is_empty());
+        for stated in [None, Some(media::INDEX)] {
+            let text = r#"{"schemaVersion":2,"manifests":null,"annotations":null}"#;
+            assert!(matches!(Document::parse(text.as_bytes(), stated), Ok(Document::Index(_))), "{stated:?}");
+        }
+        let entry = format!(
+            r#"{{"mediaType":"{}","digest":"{digest}","size":0,"platform":{{"architecture":"amd64","os":null,"os.features":[]}}}}"#,
+            media::MANIFEST
+        );
+        let text = format!(r#"{{"schemaVersion":2,"manifests":[{entry}]}}"#);
+        let Ok(Document::Index(index)) = Document::parse(text.as_bytes(), None) else { panic!("{text}") };
+        assert_eq!(index.manifests[0].platform.as_ref().unwrap().os, "");
     }
 }

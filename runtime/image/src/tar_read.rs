@@ -328,6 +328,10 @@ fn parse_pax(mut data: &[u8], extended: &mut Extended) -> Result<(), ImageError>
 fn pax_record(key: &[u8], value: &[u8], extended: &mut Extended) -> Result<(), ImageError> {
     let bad = || ImageError::Tar(format!("extended header `{}` does not parse", key.escape_ascii()));
     let text = || std::str::from_utf8(value).map_err(|_| bad());
+    // An empty value takes back what a global header said, and those count for nothing here: the header's own counts.
+    if value.is_empty() && matches!(key, b"path" | b"linkpath" | b"size" | b"uid" | b"gid" | b"mtime") {
+        return Ok(());
+    }
     match key {
         b"path" | b"linkpath" if value.contains(&0) => return Err(bad()),
         b"path" => extended.path = Some(value.to_vec()),
@@ -465,6 +469,15 @@ mod tests {
         let end = trailing.len() - 512;
         trailing[end] = 1;
         assert!(all(&trailing).is_err(), "half an end marker");
+    }
+
+    #[test]
+    fn empty_extended_fields_say_nothing() {
+        let mut extended = Extended::default();
+        parse_pax(b"8 path=\n7 uid=\n8 size=\n9 mtime=\n13 linkpath=\n7 gid=\n", &mut extended).unwrap();
+        assert_eq!((extended.path, extended.link, extended.size), (None, None, None));
+        assert_eq!((extended.uid, extended.gid, extended.mtime), (None, None, None));
+        assert!(parse_pax(b"8 uid=x\n", &mut Extended::default()).is_err());
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl Wire<'_> {
             if reply.status() != StatusCode::OK {
                 return Ok(Outcome::Done((reply, Vec::new())));
             }
-            match read_limited(reply.response.body_mut(), limit, what) {
+            let read = read_limited(reply.response.body_mut(), limit, what);
+            match read.and_then(|bytes| plain(&reply, bytes, limit, what)) {
                 Ok(bytes) => Ok(Outcome::Done((reply, bytes))),
                 Err(error) if error.passes() => Ok(Outcome::Again(error, None)),
                 Err(error) => Err(error),
@@ -244,6 +245,22 @@ impl Wire<'_> {
         };
         clean(&self.auth.redact(&text))
     }
+}
+
+/// Undoes what some servers do to every answer although nobody asked for it.
+fn plain(reply: &Reply, bytes: Vec<u8>, limit: u64, what: &str) -> Result<Vec<u8>, Error> {
+    let encoding = reply.header(&header::CONTENT_ENCODING).unwrap_or_default().trim();
+    if !encoding.eq_ignore_ascii_case("gzip") && !encoding.eq_ignore_ascii_case("x-gzip") {
+        return Ok(bytes);
+    }
+    let broken = |_| Error::new(Kind::Protocol, format!("{what} is announced as gzip, and does not read"));
+    let mut unpacked = Vec::new();
+    let from = imgc_image::decompress::archive(bytes.as_slice()).map_err(broken)?;
+    from.take(limit + 1).read_to_end(&mut unpacked).map_err(broken)?;
+    if unpacked.len() as u64 > limit {
+        return Err(Error::new(Kind::Limit, format!("{what} is over the limit of {limit} bytes")));
+    }
+    Ok(unpacked)
 }
 
 fn is_redirect(status: StatusCode) -> bool {

@@ -16,8 +16,8 @@ pub(crate) const PAGES: usize = 1000;
 pub(crate) const LISTED: usize = 1_000_000;
 /// Bytes of an address from a header.
 pub(crate) const URL_BYTES: usize = 8 << 10;
-/// Redirects followed in one request.
-pub(crate) const REDIRECTS: usize = 5;
+/// Redirects followed in one request: as many as other tools follow.
+pub(crate) const REDIRECTS: usize = 10;
 /// Tries of one request, the first one counted.
 pub(crate) const TRIES: u32 = 5;
 /// Requests for one blob, each of which brought some bytes and broke.

@@ -10,9 +10,9 @@ use imgc_base::reference::Reference;
 use imgc_graph::world::FactKind;
 use imgc_graph::{FactError, ImageFacts, World};
 use imgc_image::layout::Layout;
-use imgc_image::manifest::media;
-use imgc_image::{Descriptor, Document, Index, Manifest, limits};
+use imgc_image::{Descriptor, Document, Manifest, limits};
 
+use super::platform::for_platform;
 use super::{Bases, Known, NamedContext, Place};
 
 /// An image's documents, as found.
@@ -232,36 +232,6 @@ fn choose(
         }
     }
     Err(broken(&"its indexes are nested too deeply"))
-}
-
-/// The entry of an index that fits a platform best.
-pub(crate) fn for_platform(name: &str, index: &Index, platform: &Platform) -> Result<Descriptor, FactError> {
-    let images = || {
-        index
-            .manifests
-            .iter()
-            .filter(|entry| media::is_manifest(&entry.media_type) || media::is_index(&entry.media_type))
-    };
-    let exact = images().find(|entry| entry.platform.as_ref().is_some_and(|own| own.platform() == *platform));
-    let near = || {
-        images().find(|entry| {
-            entry.platform.as_ref().is_some_and(|own| {
-                let own = own.platform();
-                own.os == platform.os && own.arch == platform.arch
-            })
-        })
-    };
-    let only = || images().next().filter(|entry| index.manifests.len() == 1 && entry.platform.is_none());
-    exact.or_else(near).or_else(only).cloned().ok_or_else(|| {
-        let has: Vec<String> = images()
-            .filter_map(|entry| entry.platform.as_ref())
-            .filter(|own| own.os != "unknown")
-            .map(|own| own.platform().to_string())
-            .collect();
-        let mut error = fail(FactKind::NotFound, format!("image `{name}` is not made for {platform}"));
-        error.notes.push(format!("it is made for: {}", has.join(", ")));
-        error
-    })
 }
 
 /// What a registry's failure means for the user.

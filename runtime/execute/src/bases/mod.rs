@@ -5,6 +5,7 @@
 //! its registry.
 
 mod find;
+mod platform;
 mod provide;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +21,7 @@ use imgc_registry::Client;
 use imgc_store::Store;
 
 pub use find::Found;
-pub(crate) use find::for_platform;
+pub(crate) use platform::for_platform;
 
 /// Finds base images and brings their layers.
 pub struct Bases<'a> {

@@ -16,14 +16,15 @@ use crate::wire::{Body, Site, Wire, read_limited};
 /// The name of this program at token servers.
 const CLIENT: &str = "imgc";
 
+/// Fields may be null, and some servers write the number as a text.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default)]
-    token: String,
+    token: Option<String>,
     #[serde(default)]
-    access_token: String,
+    access_token: Option<String>,
     #[serde(default)]
-    expires_in: Option<f64>,
+    expires_in: serde_json::Value,
 }
 
 /// Asks for a token with the account, or anonymously.
@@ -134,13 +135,17 @@ fn request(key: &TokenKey, url: &Uri, account: Option<&Credential>) -> Result<Re
 fn token(bytes: &[u8], now: Duration) -> Result<Token, Error> {
     let answer: Answer = serde_json::from_slice(bytes)
         .map_err(|_| Error::new(Kind::Protocol, "its token server's answer does not read"))?;
-    let value = if answer.token.is_empty() { answer.access_token } else { answer.token };
+    let value = answer.token.filter(|token| !token.is_empty()).or(answer.access_token).unwrap_or_default();
     // A token travels in a header: anything else in it would end the header.
     let fits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_graphic());
     if !fits {
         return Err(Error::new(Kind::Protocol, "its token server's answer holds no token"));
     }
-    let life = answer.expires_in.filter(|life| life.is_finite() && *life >= 60.0).unwrap_or(60.0);
+    let stated = match &answer.expires_in {
+        serde_json::Value::String(text) => text.trim().parse().ok(),
+        other => other.as_f64(),
+    };
+    let life = stated.filter(|life| life.is_finite() && *life >= 60.0).unwrap_or(60.0);
     let life = Duration::try_from_secs_f64(life).unwrap_or(limits::TOKEN_LIFE).min(limits::TOKEN_LIFE);
     // Ten seconds for the way, and for clocks that differ.
     let until = now + life.saturating_sub(Duration::from_secs(10));

@@ -1,6 +1,7 @@
 //! Pulling blobs: streamed, checked while they arrive, resumed where they broke off.
 
 use std::io::{self, Read, Write};
+use std::time::Duration;
 
 use imgc_base::digest::{BlobDigest, Hasher};
 use imgc_base::reference::Reference;
@@ -61,6 +62,8 @@ struct Progress {
     done: u64,
     /// Of all bytes in the sink; `None` if some were there before.
     hasher: Option<Hasher>,
+    /// The server does not give the rest: it is asked for the whole.
+    whole: bool,
 }
 
 impl Client {
@@ -80,7 +83,7 @@ impl Client {
         if offset > wanted.size {
             return Err(doing(Error::new(Kind::Local, "more bytes are there already than the blob has")));
         }
-        let mut progress = Progress { done: offset, hasher: (offset == 0).then(Hasher::new) };
+        let mut progress = Progress { done: offset, hasher: (offset == 0).then(Hasher::new), whole: false };
         let mut last = None;
         for place in self.sites(reference).map_err(doing)? {
             let result =
@@ -98,7 +101,7 @@ impl Client {
                         if !sink.restart().map_err(Error::local("write a blob"))? {
                             return Err(doing(error));
                         }
-                        progress = Progress { done: 0, hasher: Some(Hasher::new()) };
+                        progress = Progress { done: 0, hasher: Some(Hasher::new()), whole: false };
                     }
                     last = Some(error);
                 }
@@ -149,7 +152,7 @@ impl Client {
         let wire = self.wire();
         let mut ask = Ask::new(Method::GET, below(site, &format!("/blobs/{}", wanted.digest))?)
             .scope(scope(&site.repository, "pull"));
-        if progress.done > 0 {
+        if progress.done > 0 && !progress.whole {
             ask = ask.header(header::RANGE, format!("bytes={}-", progress.done));
         }
         let reply = match wire.once(site, &ask, Content::Empty)? {
@@ -163,6 +166,11 @@ impl Client {
             }
             // The whole blob although a part was asked for: what is there already is read past.
             StatusCode::OK => progress.done,
+            StatusCode::RANGE_NOT_SATISFIABLE if progress.done > 0 && !progress.whole => {
+                progress.whole = true;
+                let error = wire.failure(site, reply).passing();
+                return Ok(Outcome::Again(error, Some(Duration::ZERO)));
+            }
             _ => return Err(wire.failure(site, reply)),
         };
         let length = reply.header(&header::CONTENT_LENGTH).and_then(|text| text.parse::<u64>().ok());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::time::Duration;
 
 use imgc_base::digest::BlobDigest;
 use imgc_base::reference::Reference;
@@ -133,10 +134,11 @@ impl Reader {
     fn request(&self) -> Result<ureq::BodyReader<'static>, Error> {
         let wire = self.client.wire();
         let tell = |text: &str| wire.tell(text);
+        let mut whole = false;
         retry(&*wire.config.clock, wire.cancel, &tell, || {
             let url = below(&self.site, &format!("/blobs/{}", self.wanted.digest))?;
             let mut ask = Ask::new(Method::GET, url).scope(scope(&self.site.repository, "pull"));
-            if self.done > 0 {
+            if self.done > 0 && !whole {
                 ask = ask.header(header::RANGE, format!("bytes={}-", self.done));
             }
             let reply = match wire.once(&self.site, &ask, Content::Empty)? {
@@ -146,6 +148,11 @@ impl Reader {
             let skip = match reply.status() {
                 StatusCode::PARTIAL_CONTENT => 0,
                 StatusCode::OK => self.done,
+                StatusCode::RANGE_NOT_SATISFIABLE if self.done > 0 && !whole => {
+                    whole = true;
+                    let error = wire.failure(&self.site, reply).passing();
+                    return Ok(Outcome::Again(error, Some(Duration::ZERO)));
+                }
                 _ => return Err(wire.failure(&self.site, reply)),
             };
             let mut body = reply.response.into_body().into_reader();

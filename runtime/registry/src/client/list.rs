@@ -110,16 +110,41 @@ impl Client {
 
 /// The address of the next page; it must be at the same server.
 pub(super) fn next_page(reply: &Reply) -> Result<Option<Uri>, Error> {
-    let Some(text) = reply.header(&header::LINK) else { return Ok(None) };
-    let found = text.split(',').find_map(|link| {
-        let (address, rest) = link.trim().strip_prefix('<')?.split_once('>')?;
-        let next = rest.split(';').any(|part| matches!(part.trim(), "rel=\"next\"" | "rel=next"));
-        next.then_some(address)
-    });
-    let Some(address) = found else { return Ok(None) };
+    let all = reply.headers().get_all(header::LINK);
+    let Some(address) = all.iter().filter_map(|value| value.to_str().ok()).find_map(next_of) else {
+        return Ok(None);
+    };
     let url = join(&reply.url, address)?;
-    if Origin::of(&url) != Origin::of(&reply.url) {
-        return Err(Error::new(Kind::Refused, "the next page of the list is at another server"));
+    let (from, to) = (Origin::of(&reply.url), Origin::of(&url));
+    if from == to {
+        return Ok(Some(url));
     }
-    Ok(Some(url))
+    if from.https && !to.https && from.host == to.host && url.port().is_none() {
+        // A registry behind a proxy that does not know that it is reached by HTTPS.
+        return from.url(url.path_and_query().map_or("/", |path| path.as_str())).map(Some);
+    }
+    Err(Error::new(Kind::Refused, "the next page of the list is at another server"))
+}
+
+/// The address that a `Link` header calls the next one (RFC 8288). Addresses and quoted texts may hold commas.
+fn next_of(text: &str) -> Option<&str> {
+    let mut rest = text;
+    loop {
+        let (address, after) = rest.split_once('<')?.1.split_once('>')?;
+        let mut quoted = false;
+        let end = after.find(|c| {
+            quoted ^= c == '"';
+            c == ',' && !quoted
+        });
+        let (params, next) = end.map_or((after, ""), |end| after.split_at(end));
+        // Of several `rel` the first counts.
+        let rel = params.split(';').find_map(|param| {
+            let (name, value) = param.split_once('=')?;
+            name.trim().eq_ignore_ascii_case("rel").then(|| value.trim().trim_matches('"'))
+        });
+        if rel.is_some_and(|rel| rel.split_ascii_whitespace().any(|one| one.eq_ignore_ascii_case("next"))) {
+            return Some(address);
+        }
+        rest = next;
+    }
 }

@@ -30,7 +30,9 @@ impl Client {
                 return self.fetch(site, reference).map(|(descriptor, _)| descriptor);
             }
             let kind = reply.header(&header::CONTENT_TYPE).map(bare).unwrap_or_default().to_owned();
+            // Without a body some servers announce none: no manifest has no bytes.
             let size = reply.header(&header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+            let size = size.filter(|size| *size > 0);
             let digest = reply.header(&DIGEST).and_then(|text| text.parse::<BlobDigest>().ok());
             match (digest, size) {
                 (Some(digest), Some(size)) if ACCEPT.contains(&kind.as_str()) => {

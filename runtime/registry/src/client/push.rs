@@ -70,7 +70,7 @@ impl Client {
             .scope(scope(&site.repository, "pull,push"));
         let wire = self.wire();
         let reply = wire.send(site, &ask, Content::Bytes { bytes, kind })?;
-        if !matches!(reply.status(), StatusCode::CREATED | StatusCode::OK | StatusCode::ACCEPTED) {
+        if !reply.status().is_success() {
             return Err(wire.failure(site, reply));
         }
         if let Some(got) = reply.header(&DIGEST).and_then(|text| text.parse::<BlobDigest>().ok())

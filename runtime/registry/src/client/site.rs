@@ -24,7 +24,7 @@ impl Client {
 
     /// The server of a registry as a whole.
     pub(super) fn registry_site(&self, registry: &str) -> Result<Site, Error> {
-        self.settle(&self.shared.config.place(registry, "")?)
+        self.settle(&self.shared.config.registry_place(registry)?)
     }
 
     /// Finds out how a place is reached. Registries that are not marked insecure are reached by verified HTTPS and

@@ -115,6 +115,10 @@ impl Client {
         match reply.status() {
             StatusCode::OK => Ok(length.is_none_or(|length| length == wanted.size)),
             StatusCode::NOT_FOUND => Ok(false),
+            // Some registries know no HEAD, some let nobody look who may only write, and the storage that some lead to
+            // takes GET alone. Then the blob is sent, and that request's answer counts.
+            StatusCode::NOT_IMPLEMENTED => Ok(false),
+            status if status.is_client_error() => Ok(false),
             _ => Err(wire.failure(site, reply)),
         }
     }
@@ -144,10 +148,13 @@ impl Client {
         }
         let mut step = Step::Begin;
         for other in from.iter().filter(|other| **other != site.repository) {
-            match self.mount_at(site, wanted, other)? {
-                None => return Ok(Pushed::Mounted),
+            match self.mount_at(site, wanted, other) {
+                Ok(None) => return Ok(Pushed::Mounted),
                 // The registry has begun an upload instead.
-                Some(session) => step = self.first(site, wanted, session),
+                Ok(Some(session)) => step = self.first(site, wanted, session),
+                // It mounts nothing, or not from there; the blob can still be sent.
+                Err(error) if error.status().is_some_and(|status| (400..500).contains(&status)) => {}
+                Err(error) => return Err(error),
             }
         }
         self.upload(site, wanted, source, step)?;
@@ -301,7 +308,8 @@ impl Client {
             (Step::Begin, StatusCode::ACCEPTED) => {
                 next(self.first(site, wanted, self.session(site, &reply, None)?))
             }
-            (Step::Whole(_) | Step::Close(_), StatusCode::CREATED | StatusCode::NO_CONTENT) => {
+            // 201 is what is right; some say it with another number.
+            (Step::Whole(_) | Step::Close(_), status) if status.is_success() => {
                 match reply.header(&DIGEST).and_then(|text| text.parse::<BlobDigest>().ok()) {
                     Some(got) if got != wanted.digest => Err(Error::new(
                         Kind::DigestMismatch,
@@ -315,7 +323,7 @@ impl Client {
                 let there = there(&reply).unwrap_or(0).min(wanted.size);
                 next(from(session, there))
             }
-            (Step::Part(session, offset), StatusCode::ACCEPTED | StatusCode::NO_CONTENT) => {
+            (Step::Part(session, offset), status) if status.is_success() => {
                 let sent = offset + session.chunk.min(wanted.size - offset);
                 let session = self.session(site, &reply, Some(session))?;
                 // A registry may have kept less than it was sent, never more.

@@ -8,15 +8,21 @@ use super::files;
 use crate::error::{Error, Kind};
 
 /// The two settings that concern registries.
-#[derive(Debug, Clone, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Daemon {
     /// `host[:port]` or an address range.
-    #[serde(default)]
     pub(crate) insecure_registries: Vec<String>,
     /// Addresses asked before Docker Hub.
-    #[serde(default)]
     pub(crate) registry_mirrors: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct File {
+    #[serde(default)]
+    insecure_registries: Option<Vec<String>>,
+    #[serde(default)]
+    registry_mirrors: Option<Vec<String>>,
 }
 
 impl Daemon {
@@ -25,11 +31,11 @@ impl Daemon {
         let mut all = Self::default();
         for path in paths {
             let Some(text) = files::read_text(path)? else { continue };
-            let one: Self = serde_json::from_str(&text).map_err(|error| {
+            let one: File = serde_json::from_str(&text).map_err(|error| {
                 Error::new(Kind::Config, format!("`{}` does not read: {error}", path.display()))
             })?;
-            all.insecure_registries.extend(one.insecure_registries);
-            all.registry_mirrors.extend(one.registry_mirrors);
+            all.insecure_registries.extend(one.insecure_registries.unwrap_or_default());
+            all.registry_mirrors.extend(one.registry_mirrors.unwrap_or_default());
         }
         Ok(all)
     }

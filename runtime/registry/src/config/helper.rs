@@ -168,7 +168,11 @@ impl Environment {
         }
         let file = format!("docker-credential-{name}");
         let found = self.path.iter().map(|dir| dir.join(&file)).find(|path| is_program(path));
-        found.ok_or_else(|| failed(name, "it is not installed"))
+        found.ok_or_else(|| {
+            failed(name, "it is not installed").with_help(format!(
+                "install `{file}`, or take `{name}` out of `credsStore` and `credHelpers` in docker's `config.json`"
+            ))
+        })
     }
 }
 

@@ -2,11 +2,12 @@
 //!
 //! | file | what is taken |
 //! |---|---|
+//! | `$DOCKER_AUTH_CONFIG` | accounts, before those of files |
 //! | `$DOCKER_CONFIG/config.json` or `~/.docker/config.json` | accounts, credential helpers; written by login and logout |
 //! | `$REGISTRY_AUTH_FILE`, `$XDG_RUNTIME_DIR/containers/auth.json`, `~/.config/containers/auth.json` | accounts |
 //! | `certs.d/HOST[:PORT]/` of docker and containers | authorities, client certificates |
 //! | `/etc/docker/daemon.json` | `insecure-registries`, `registry-mirrors` |
-//! | `registries.conf`, `registries.conf.d/*.conf` (version 2) | mirrors, aliases, `blocked`, `insecure`, `location` |
+//! | `registries.conf`, `registries.conf.d/*.conf` (version 2; of version 1 `insecure` and `block`) | mirrors, aliases, `blocked`, `insecure`, `location` |
 //! | `/etc/imgc/config.toml`, `~/.config/imgc/config.toml` | the `[registry."HOST"]` tables ([`Settings`]) |
 //!
 //! The environment comes in through a function; nothing here reads it.
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use crate::clock::{Clock, System};
 use crate::error::Error;
 use crate::net::Proxies;
-use crate::secret::Credential;
+use crate::secret::{Credential, Secret};
 use crate::url::Origin;
 
 pub use login::Saved;
@@ -38,6 +39,7 @@ pub(crate) use places::{HUB, Place};
 #[derive(Debug, Clone)]
 pub struct Config {
     pub(crate) docker_dir: PathBuf,
+    pub(crate) auth_text: Option<Secret>,
     pub(crate) auth_files: Vec<PathBuf>,
     pub(crate) certificate_roots: Vec<PathBuf>,
     pub(crate) cert_file: Option<PathBuf>,
@@ -58,6 +60,7 @@ impl Config {
     pub fn empty(docker_dir: &Path) -> Self {
         Self {
             docker_dir: docker_dir.to_owned(),
+            auth_text: None,
             auth_files: Vec::new(),
             certificate_roots: Vec::new(),
             cert_file: None,
@@ -85,6 +88,7 @@ impl Config {
         let docker_dir = path("DOCKER_CONFIG").unwrap_or_else(|| home.join(".docker"));
         let user = path("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config"));
         let mut config = Self::empty(&docker_dir);
+        config.auth_text = env("DOCKER_AUTH_CONFIG").filter(|text| !text.trim().is_empty()).map(Secret::new);
         config.auth_files = path("REGISTRY_AUTH_FILE").map_or_else(
             || {
                 let runtime = path("XDG_RUNTIME_DIR").map(|dir| dir.join("containers/auth.json"));

@@ -54,6 +54,14 @@ impl Config {
         })
     }
 
+    /// The place of a registry as a whole.
+    pub(crate) fn registry_place(&self, registry: &str) -> Result<Place, Error> {
+        if self.registries.find(registry, "").is_some_and(|entry| entry.blocked) {
+            return Err(blocked(registry));
+        }
+        self.place(registry, "")
+    }
+
     /// The places to pull from, mirrors first.
     pub(crate) fn places(&self, reference: &Reference) -> Result<Vec<Place>, Error> {
         let (registry, repository) = (reference.registry(), reference.repository());

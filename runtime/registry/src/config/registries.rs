@@ -1,4 +1,4 @@
-//! `registries.conf`, version 2 (containers-registries.conf(5)).
+//! `registries.conf`, version 2 (containers-registries.conf(5)), and what version 1 says of single registries.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,9 +47,42 @@ pub(crate) struct Mirror {
 #[derive(Deserialize)]
 struct File {
     #[serde(default, rename = "registry")]
-    registries: Vec<Entry>,
+    entries: Vec<Entry>,
+    #[serde(default)]
+    registries: Old,
     #[serde(default)]
     aliases: BTreeMap<String, String>,
+}
+
+/// The tables of version 1.
+#[derive(Default, Deserialize)]
+struct Old {
+    #[serde(default)]
+    insecure: OldList,
+    #[serde(default)]
+    block: OldList,
+}
+
+#[derive(Default, Deserialize)]
+struct OldList {
+    #[serde(default)]
+    registries: Vec<String>,
+}
+
+impl Old {
+    fn entries(self) -> impl Iterator<Item = Entry> {
+        let insecure = self.insecure.registries.into_iter().map(|prefix| Entry {
+            prefix,
+            insecure: true,
+            ..Entry::default()
+        });
+        let block = self.block.registries.into_iter().map(|prefix| Entry {
+            prefix,
+            blocked: true,
+            ..Entry::default()
+        });
+        insecure.chain(block)
+    }
 }
 
 impl Registries {
@@ -80,7 +113,7 @@ impl Registries {
 
     fn add_text(&mut self, text: &str) -> Result<(), String> {
         let file: File = toml::from_str(text).map_err(|error| error.message().to_owned())?;
-        for mut entry in file.registries {
+        for mut entry in file.entries.into_iter().chain(file.registries.entries()) {
             if entry.prefix.is_empty() {
                 entry.prefix.clone_from(&entry.location);
             }

@@ -124,6 +124,20 @@ fn forms_of_accounts() {
         ),
         ("an empty entry", r#"{"auths":{"reg.test":{}}}"#, "reg.test", Ok(None)),
         ("an empty file", "", "reg.test", Ok(None)),
+        (
+            "fields that are null",
+            r#"{"auths":null,"credHelpers":null,"credsStore":null}"#,
+            "reg.test",
+            Ok(None),
+        ),
+        (
+            "an entry with nulls",
+            r#"{"auths":{"reg.test":{"auth":"bWU6aHVzaA==","identitytoken":null,"email":null}}}"#,
+            "reg.test",
+            me("hush"),
+        ),
+        ("an entry that is null", r#"{"auths":{"reg.test":null}}"#, "reg.test", Ok(None)),
+        ("in capitals", r#"{"auths":{"https://Reg.Test/":{"auth":"bWU6aHVzaA=="}}}"#, "reg.test", me("hush")),
         ("other settings", r#"{"detachKeys":"x","HttpHeaders":{"a":"b"}}"#, "reg.test", Ok(None)),
         ("no base64", r#"{"auths":{"reg.test":{"auth":"hush!"}}}"#, "reg.test", Err(Kind::Config)),
         ("no colon", r#"{"auths":{"reg.test":{"auth":"aHVzaA=="}}}"#, "reg.test", Err(Kind::Config)),
@@ -184,6 +198,11 @@ fn helpers() {
         ("fails: no other account instead", format!(r#"{{"credsStore":"bad",{auths}}}"#), Err(Kind::Config)),
         ("says nothing", r#"{"credsStore":"silent"}"#.to_owned(), Err(Kind::Config)),
         ("is not installed", r#"{"credsStore":"absent"}"#.to_owned(), Err(Kind::Config)),
+        (
+            "is nobody for this registry",
+            format!(r#"{{"credHelpers":{{"reg.test":""}},"credsStore":"bad",{auths}}}"#),
+            me("hush"),
+        ),
         ("is a path", r#"{"credHelpers":{"reg.test":"../../bin/good"}}"#.to_owned(), Err(Kind::Refused)),
         ("is a hidden file", r#"{"credHelpers":{"reg.test":".good"}}"#.to_owned(), Err(Kind::Refused)),
         ("sees no other variables", r#"{"credsStore":"env"}"#.to_owned(), me("")),
@@ -251,6 +270,7 @@ fn insecure_by_daemon_json() {
         ("listed", r#"{"insecure-registries":["reg.test"],"debug":true}"#, true),
         ("with a scheme", r#"{"insecure-registries":["http://reg.test"]}"#, true),
         ("another one", r#"{"insecure-registries":["other.test"]}"#, false),
+        ("nothing", r#"{"insecure-registries":null,"registry-mirrors":null}"#, false),
         ("an address range", r#"{"insecure-registries":["10.0.0.0/8"]}"#, false),
     ] {
         let home = Home::new(&[("etc/docker/daemon.json", text)]);
@@ -331,6 +351,49 @@ insecure = true
     let env = |name: &str| (name == "CONTAINERS_REGISTRIES_CONF").then(|| own.display().to_string());
     let client = with_world(home.config_with(&env).unwrap(), &world);
     assert_eq!(get_manifest(&client).unwrap_err().kind(), Kind::Refused);
+}
+
+/// Version 1, which old installations still have.
+#[test]
+fn registries_conf_of_old() {
+    let text = r#"
+[registries.search]
+registries = ["docker.io"]
+[registries.insecure]
+registries = ["reg.test"]
+[registries.block]
+registries = ["bad.test"]
+"#;
+    let home = Home::new(&[("etc/containers/registries.conf", text)]);
+    let world = World::new();
+    world.on("GET http://reg.test/v2/team/app/manifests/1", [manifest_answer()]);
+    let client = with_world(home.config().unwrap(), &world);
+    assert_eq!(get_manifest(&client).unwrap(), manifest());
+    assert_eq!(client.manifest(&"bad.test/a:1".parse().unwrap()).unwrap_err().kind(), Kind::Refused);
+    for error in [
+        client.ping("bad.test").unwrap_err(),
+        client.catalog("bad.test").unwrap_err(),
+        client.search("bad.test", "x", 5).unwrap_err(),
+        client.login("bad.test", &Credential::basic("me", "hush")).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), Kind::Refused, "{error}");
+    }
+}
+
+/// The variable that build servers set instead of a file.
+#[test]
+fn accounts_in_a_variable() {
+    let home =
+        Home::new(&[(DOCKER, r#"{"auths":{"reg.test":{"auth":"bWU6MQ=="},"b.test":{"auth":"bWU6Mg=="}}}"#)]);
+    let account = |text: &str, registry: &str| {
+        let env = |name: &str| (name == "DOCKER_AUTH_CONFIG").then(|| text.to_owned());
+        home.config_with(&env).unwrap().account(registry, "a").map_err(|error| error.kind())
+    };
+    let text = r#"{"auths":{"reg.test":{"auth":"bWU6aHVzaA=="}}}"#;
+    assert_eq!(account(text, "reg.test"), me("hush"));
+    assert_eq!(account(text, "b.test"), me("2"));
+    assert_eq!(account(" ", "reg.test"), me("1"));
+    assert_eq!(account("{", "reg.test"), Err(Kind::Config));
 }
 
 /// Docker Hub's password goes to Docker Hub's token server and to no mirror.

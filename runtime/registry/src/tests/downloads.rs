@@ -391,7 +391,7 @@ fn redirects() {
             Err(Kind::Limit),
         )
         .run(get_layer)
-        .then(|world| assert_eq!(world.seen().len(), 6)),
+        .then(|world| assert_eq!(world.seen().len(), 11)),
         Case::new(
             "without an address",
             |world| {

@@ -57,6 +57,31 @@ fn pages() {
         )
         .run(tags),
         Case::new(
+            "links as others write them",
+            |world| {
+                let tags = |tag: &str| Answer::new(200).body(format!(r#"{{"tags":["{tag}"]}}"#).as_bytes());
+                world.on(
+                    TAGS,
+                    [
+                        tags("1")
+                            .header("Link", "</v2/team/app/tags/list?last=1,0>; title=\"a, b\"; Rel=Next"),
+                        tags("2")
+                            .header("Link", "</help>; rel=\"help\"")
+                            .header("link", "<?last=2>;rel=\"last next\""),
+                        tags("3").header("Link", "<http://reg.test/v2/team/app/tags/list?last=3>; rel=next"),
+                        tags("4")
+                            .header("Link", "</v2/team/app/tags/list?last=4>; rel=\"prev\"; rel=\"next\""),
+                    ],
+                );
+            },
+            Ok(b"1,2,3,4".to_vec()),
+        )
+        .run(tags)
+        .then(|world| {
+            let asked: Vec<String> = world.seen().iter().map(|seen| seen.path.clone()).collect();
+            assert!(asked[1].ends_with("?last=1,0") && asked[3].ends_with("?last=3"), "{asked:?}");
+        }),
+        Case::new(
             "the next page is elsewhere",
             |world| {
                 world.on(TAGS, [page(r#"["1"]"#, Some("https://evil.test/v2/x"))]);

@@ -8,6 +8,7 @@ mod lists;
 mod live;
 mod manifests;
 mod mirrors;
+mod odd;
 mod proxy;
 mod stop;
 mod uploads;
