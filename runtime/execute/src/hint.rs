@@ -15,8 +15,11 @@ pub fn explain(status: Status, exec: &Exec, root: &Tree, tail: &[String]) -> (Ve
     match status {
         Status::Code(127) => not_found(exec, root, tail, &mut notes, &mut helps),
         // The kernel takes at most 128 KiB for one argument, and a shell form is one argument.
-        Status::Code(126) if exec.args.iter().any(|arg| arg.len() >= MAX_ARGUMENT) => {
-            notes.push(format!("the kernel takes at most {} bytes in one argument", MAX_ARGUMENT - 1));
+        Status::Code(126) if too_long(exec) => {
+            notes.push(format!(
+                "the kernel takes at most {} bytes in one argument or variable",
+                MAX_ARGUMENT - 1
+            ));
             helps.push(
                 "put the text into a file: a heredoc of RUN that begins with `#!`, or COPY with a heredoc"
                     .to_owned(),
@@ -40,6 +43,11 @@ pub fn explain(status: Status, exec: &Exec, root: &Tree, tail: &[String]) -> (Ve
         helps.push("the disk is full: `imgc cache prune` frees what no image needs".to_owned());
     }
     (notes, helps)
+}
+
+fn too_long(exec: &Exec) -> bool {
+    exec.args.iter().any(|arg| arg.len() >= MAX_ARGUMENT)
+        || exec.env.iter().any(|(name, value)| name.len() + value.len() + 1 >= MAX_ARGUMENT)
 }
 
 fn signal_note(signal: i32) -> String {
@@ -174,6 +182,9 @@ mod tests {
             let (notes, _) = explain(Status::Code(126), &exec, &Tree::default(), &[]);
             assert!(notes[0].contains(expected), "{notes:?}");
         }
+        let mut exec = exec(&["x"]);
+        exec.env.push(("A".into(), long[2..].into()));
+        assert!(explain(Status::Code(126), &exec, &Tree::default(), &[]).0[0].contains("131071"));
     }
 
     #[test]
