@@ -64,6 +64,9 @@ fn what_has_no_meaning_here_is_refused() {
         ("--ca-bundle=ctx/Dockerfile", "no bundle of certificates"),
         ("--ca-bundle=nothing.pem", "nothing.pem"),
         ("--ulimit=nofile", "--ulimit nofile"),
+        ("--ulimit=nofiles=1", "no limit `nofiles`"),
+        ("--ulimit=nofile=2:1", "above the hard one"),
+        ("--build-arg==x", "has no name"),
         ("--add-host=x", "HOST:IP"),
         ("--add-host=x:y", "not an IP address"),
         ("--label==x", "NAME=VALUE"),
@@ -91,7 +94,7 @@ fn what_has_no_meaning_here_is_refused() {
 fn what_a_step_sees_of_them() {
     let Some(place) = ready("what_a_step_sees_of_them") else { return };
     let dockerfile = "FROM busybox\n\
-        RUN df -k /dev/shm | tail -n 1 | awk '{print $2}' > /shm; ulimit -n > /files; grep -E 'ex[12]' /etc/hosts > /hosts; \\\n\
+        RUN df -k /dev/shm | tail -n 1 | awk '{print $2}' > /shm; ulimit -n > /files; grep -E 'ex[123]' /etc/hosts > /hosts; \\\n\
         test ! -s /etc/nothing\n\
         RUN cat $SSL_CERT_FILE > /bundle; grep -o /dev/imgc/ca-bundle.crt $APT_CONFIG > /apt\n";
     fs_err::write(place.path("ca.pem"), "-----BEGIN CERTIFICATE-----\nx\n").unwrap();
@@ -105,6 +108,7 @@ fn what_a_step_sees_of_them() {
         "ex1:10.1.2.3",
         "--add-host",
         "ex2=[fd00::1]",
+        "--add-host=ex3:host-gateway",
         "--allow",
         "network.host",
         "--ca-bundle=ca.pem",
@@ -131,7 +135,9 @@ fn what_a_step_sees_of_them() {
     let files = place.imgc(&["files", "app"]).ok().stdout;
     assert!(!files.contains("imgc"), "{files}");
     let hosts = cat("/hosts");
-    assert!(hosts.contains("10.1.2.3") && hosts.contains("fd00::1"), "{hosts}");
+    for address in ["10.1.2.3", "fd00::1", "127.0.0.1"] {
+        assert!(hosts.contains(address), "{hosts}");
+    }
     let meta: Value =
         serde_json::from_str(&fs_err::read_to_string(place.path("meta.json")).unwrap()).unwrap();
     assert_eq!(

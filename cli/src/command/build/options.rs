@@ -53,6 +53,10 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
             None => (text.clone(), environment::get(text)),
         };
+        if name.is_empty() {
+            return Err(Failure::usage(format!("`--build-arg {text}` has no name"))
+                .help("write it as `--build-arg NAME=VALUE`"));
+        }
         build_args.insert(name, value);
     }
     // Proxies of the machine are lent to steps; given as arguments they are the user's own wish.
@@ -286,6 +290,8 @@ fn hosts(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
             let split = text.split_once(['=', ':']);
             match split {
                 Some((name, address)) if !name.is_empty() => {
+                    // docker's word for the machine that builds: RUN is on its network.
+                    let address = if address == "host-gateway" { "127.0.0.1" } else { address };
                     let bare = address.trim_start_matches('[').trim_end_matches(']');
                     if bare.parse::<std::net::IpAddr>().is_err() {
                         return Err(Failure::usage(format!(
@@ -311,7 +317,17 @@ fn ulimits(texts: &[String]) -> Result<Vec<(String, u64, u64)>, Failure> {
                 "-1" | "unlimited" => Ok(u64::MAX),
                 other => other.parse().map_err(|_| bad()),
             };
-            Ok((name.to_owned(), number(soft)?, number(hard)?))
+            let (soft, hard) = (number(soft)?, number(hard)?);
+            if !imgc_sandbox::is_limit(name) {
+                return Err(Failure::usage(format!("`--ulimit {text}`: there is no limit `{name}`"))
+                    .help("write it as `nofile=1024:2048` or `nproc=100`"));
+            }
+            if soft > hard {
+                return Err(Failure::usage(format!(
+                    "`--ulimit {text}`: the soft limit is above the hard one"
+                )));
+            }
+            Ok((name.to_owned(), soft, hard))
         })
         .collect()
 }
