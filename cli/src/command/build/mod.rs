@@ -61,7 +61,12 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
 
     if let NoCache::Only(names) = &request.asked.build.no_cache {
         for name in prepared.unknown_steps(names) {
-            let text = format!("`{name}` of `--no-cache` is no stage and no step of this build");
+            let option = if args.no_cache_filter.contains(&name.to_owned()) {
+                "--no-cache-filter"
+            } else {
+                "--no-cache"
+            };
+            let text = format!("`{name}` of `{option}` is no stage and no step of this build");
             counted.emit(imgc_base::event::Event::Note(text));
         }
     }

@@ -53,6 +53,10 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
             None => (text.clone(), environment::get(text)),
         };
+        if name.is_empty() {
+            return Err(Failure::usage(format!("`--build-arg {text}` has no name"))
+                .help("write it as `--build-arg NAME=VALUE`"));
+        }
         build_args.insert(name, value);
     }
     // Proxies of the machine are lent to steps; given as arguments they are the user's own wish.
@@ -111,7 +115,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
     }
     let build = BuildOptions {
         contexts: BTreeMap::new(),
-        epoch: epoch(args.epoch)?,
+        epoch: epoch_of(args.epoch, lower.build_args.get(EPOCH).and_then(Option::as_deref))?,
         compression: compression(args)?,
         jobs: args.jobs.unwrap_or_else(|| BuildOptions::default().jobs).clamp(1, 512),
         no_cache: no_cache(args),
@@ -200,13 +204,29 @@ fn named_contexts(texts: &[String]) -> Result<Contexts, Failure> {
     Ok(contexts)
 }
 
+/// The variable and the build argument that say when a build is said to be made.
+pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// The epoch asked for by `--epoch`, else by the environment, else the format's.
 pub fn epoch(asked: Option<i64>) -> Result<Epoch, Failure> {
-    let asked = match asked {
-        Some(seconds) => Some(("--epoch", seconds.to_string())),
-        None => environment::get("SOURCE_DATE_EPOCH").map(|text| ("SOURCE_DATE_EPOCH", text)),
+    epoch_of(asked, None)
+}
+
+/// The same for a build, whose argument comes before the environment. The epoch follows no source: one that is to be
+/// taken from the context is the format's.
+fn epoch_of(asked: Option<i64>, argument: Option<&str>) -> Result<Epoch, Failure> {
+    let asked = match (asked, argument) {
+        (Some(seconds), _) => Some(("--epoch", seconds.to_string())),
+        (None, Some("" | "context")) => None,
+        (None, Some(text)) => Some(("the build argument SOURCE_DATE_EPOCH", text.to_owned())),
+        (None, None) => environment::get(EPOCH).map(|text| (EPOCH, text)),
     };
     let Some((name, text)) = asked else { return Ok(Epoch::FORMAT) };
+    read_epoch(name, &text)
+}
+
+/// A time in seconds.
+pub fn read_epoch(name: &str, text: &str) -> Result<Epoch, Failure> {
     text.trim().parse().ok().and_then(Epoch::new).ok_or_else(|| {
         Failure::usage(format!("{name} is `{text}`, which is no time in seconds since 1970"))
             .help("for the last commit's time: `--epoch $(git log -1 --format=%ct)`")
@@ -270,6 +290,8 @@ fn hosts(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
             let split = text.split_once(['=', ':']);
             match split {
                 Some((name, address)) if !name.is_empty() => {
+                    // docker's word for the machine that builds: RUN is on its network.
+                    let address = if address == "host-gateway" { "127.0.0.1" } else { address };
                     let bare = address.trim_start_matches('[').trim_end_matches(']');
                     if bare.parse::<std::net::IpAddr>().is_err() {
                         return Err(Failure::usage(format!(
@@ -295,7 +317,17 @@ fn ulimits(texts: &[String]) -> Result<Vec<(String, u64, u64)>, Failure> {
                 "-1" | "unlimited" => Ok(u64::MAX),
                 other => other.parse().map_err(|_| bad()),
             };
-            Ok((name.to_owned(), number(soft)?, number(hard)?))
+            let (soft, hard) = (number(soft)?, number(hard)?);
+            if !imgc_sandbox::is_limit(name) {
+                return Err(Failure::usage(format!("`--ulimit {text}`: there is no limit `{name}`"))
+                    .help("write it as `nofile=1024:2048` or `nproc=100`"));
+            }
+            if soft > hard {
+                return Err(Failure::usage(format!(
+                    "`--ulimit {text}`: the soft limit is above the hard one"
+                )));
+            }
+            Ok((name.to_owned(), soft, hard))
         })
         .collect()
 }
