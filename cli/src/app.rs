@@ -136,7 +136,8 @@ enum Command {
 pub fn run(enter: fn() -> Result<Isolation, SandboxError>) -> ExitCode {
     // Every option can also come from the environment: `--no-cache` is IMGC_NO_CACHE.
     let command = with_environment(App::command());
-    let app = match command.try_get_matches().and_then(|matches| App::from_arg_matches(&matches)) {
+    let args = crate::groups::replace(std::env::args_os().collect());
+    let app = match command.try_get_matches_from(args).and_then(|matches| App::from_arg_matches(&matches)) {
         Ok(app) => app,
         Err(error) => {
             let code = if error.use_stderr() { code::USAGE } else { 0 };

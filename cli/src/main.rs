@@ -10,6 +10,7 @@ mod app;
 mod command;
 mod environment;
 mod failure;
+mod groups;
 mod progress;
 mod render;
 mod session;

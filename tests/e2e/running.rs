@@ -68,3 +68,31 @@ fn what_follows_the_image_is_the_programs() {
     run(&[]).fails_with(2);
     run(&["busybox"]).fails_with(125).says("the image names no program to run");
 }
+
+#[test]
+fn options_that_make_no_sense_are_not_passed_over() {
+    let place = place();
+    if !place.with_busybox("options_that_make_no_sense_are_not_passed_over") {
+        return;
+    }
+    for (option, said) in [
+        (["-p", "web"], "is not PORT"),
+        (["-p", "80:0"], "is not PORT"),
+        (["-p", "70000"], "is not PORT"),
+        (["-p", "80/http"], "is not PORT"),
+        (["-p", "8080:80"], "reach it at port 80"),
+        (["-v", "/:srv"], "not an absolute path"),
+        (["-d", "--init"], "foreground"),
+        (["--pull", "always"], "imgc pull"),
+        (["--mount", "type=bind,src=/,dst=/m"], "use `-v SOURCE"),
+        (["--memory", "1g"], "systemd-run"),
+    ] {
+        let args = ["run", option[0], option[1], "busybox", "true"];
+        place.imgc(&args).fails_with(125).says(said);
+    }
+    for option in ["80", "80:80", "127.0.0.1:80:80/udp", "8000-8010:8000-8010", "127.0.0.1::80"] {
+        place.imgc(&["run", "-p", option, "busybox", "true"]).ok();
+    }
+    assert_eq!(place.imgc(&["run", "-h", "here", "busybox", "hostname"]).ok().stdout, "here\n");
+    place.imgc(&["run", "--help"]).ok().prints("--hostname");
+}

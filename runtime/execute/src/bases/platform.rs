@@ -14,7 +14,7 @@ pub(crate) fn for_platform(name: &str, index: &Index, platform: &Platform) -> Re
             .iter()
             .filter(|entry| media::is_manifest(&entry.media_type) || media::is_index(&entry.media_type))
     };
-    let stated = |entry: &&Descriptor| Some(entry.platform.as_ref()?.platform().distance(platform)?);
+    let stated = |entry: &&Descriptor| entry.platform.as_ref()?.platform().distance(platform);
     let best = images().filter(|entry| stated(entry).is_some()).min_by_key(stated);
     // What says nothing of itself: the only image there is, or another index, which says it of its entries.
     let silent = || images().filter(|entry| entry.platform.is_none());
