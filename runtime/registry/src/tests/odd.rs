@@ -33,7 +33,7 @@ fn token_answers() {
         Case::new(
             "fields that are null",
             |world| {
-                tokens(world, r#"{"token":"TOKEN","access_token":null,"expires_in":null,"issued_at":null}"#)
+                tokens(world, r#"{"token":"TOKEN","access_token":null,"expires_in":null,"issued_at":null}"#);
             },
             Ok(manifest()),
         ),
