@@ -1,12 +1,15 @@
 //! The command line: global options, commands, and how a command ends.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use imgc_sandbox::{Isolation, SandboxError};
 
 use crate::command;
+use crate::docker_words;
 use crate::failure::{Failure, code};
 use crate::render;
 use crate::session::Session;
@@ -47,8 +50,8 @@ pub struct Global {
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto, global = true, help_heading = "Global options")]
     pub progress: Progress,
-    /// Say more (before the command: `-v` of `run` is docker's)
-    #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Global options")]
+    /// Say more (for `run` before the command, whose own `-v` is docker's)
+    #[arg(short, long, action = clap::ArgAction::Count, global = true, help_heading = "Global options")]
     pub verbose: u8,
     /// Say only errors
     #[arg(short, long, global = true, help_heading = "Global options")]
@@ -134,10 +137,12 @@ enum Command {
 ///
 /// `enter` makes this process root of its own user namespace if it is not root; it is called while there is one thread.
 pub fn run(enter: fn() -> Result<Isolation, SandboxError>) -> ExitCode {
-    // Every option can also come from the environment: `--no-cache` is IMGC_NO_CACHE.
-    let command = with_environment(App::command());
-    let args = crate::groups::replace(std::env::args_os().collect());
-    let app = match command.try_get_matches_from(args).and_then(|matches| App::from_arg_matches(&matches)) {
+    let line: Vec<OsString> = std::env::args_os().collect();
+    let parsed = parse(&line).or_else(|error| match unknown_command(&error) {
+        Some(unknown) => docker_words::replaced(&line, unknown).map_or(Err(error), |line| parse(&line)),
+        None => Err(error),
+    });
+    let app = match parsed {
         Ok(app) => app,
         Err(error) => {
             let code = if error.use_stderr() { code::USAGE } else { 0 };
@@ -156,6 +161,19 @@ pub fn run(enter: fn() -> Result<Isolation, SandboxError>) -> ExitCode {
             render::failure(&failure, &global);
             ExitCode::from(failure.code)
         }
+    }
+}
+
+fn parse(line: &[OsString]) -> Result<App, clap::Error> {
+    // Every option can also come from the environment: `--no-cache` is IMGC_NO_CACHE.
+    let matches = with_environment(App::command()).try_get_matches_from(line)?;
+    App::from_arg_matches(&matches)
+}
+
+fn unknown_command(error: &clap::Error) -> Option<&str> {
+    match error.get(ContextKind::InvalidSubcommand)? {
+        ContextValue::String(word) => Some(word),
+        _ => None,
     }
 }
 

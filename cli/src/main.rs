@@ -8,9 +8,9 @@
 
 mod app;
 mod command;
+mod docker_words;
 mod environment;
 mod failure;
-mod groups;
 mod progress;
 mod render;
 mod session;

@@ -192,3 +192,27 @@ fn nothing_is_said_to_a_reader_that_went_away() {
     let done = Done::of(&done).fails_with(141);
     assert_eq!(done.stderr, "");
 }
+
+/// A graph file that says of its base what is not so: keys are made of it, so it is refused before anything runs.
+#[test]
+fn a_graph_that_lies_about_its_base() {
+    let place = place();
+    if !place.with_busybox("a_graph_that_lies_about_its_base") {
+        return;
+    }
+    place.write("ctx/Dockerfile", "FROM busybox\nRUN echo 1 > /one\n");
+    let graph = place.imgc(&["plan", "--format", "graph", "ctx"]).ok().stdout;
+    place.write("true.graph", &graph);
+    place.imgc(&["build", "-q", "--graph", "true.graph", "ctx"]).ok();
+    for (what, lie) in
+        [("  layer sha256:", "has not the layers of"), ("  digest sha256:", "is not the image")]
+    {
+        let at = graph.find(what).unwrap() + what.len();
+        let other = if graph[at..].starts_with('0') { "1" } else { "0" };
+        place.write("lie.graph", format!("{}{other}{}", &graph[..at], &graph[at + 1..]));
+        for command in ["plan", "build"] {
+            let done = place.imgc(&[command, "--graph", "lie.graph", "ctx"]);
+            assert!(done.fails_with(3).stderr.contains(lie), "{command} {what}");
+        }
+    }
+}

@@ -61,16 +61,21 @@ fn what_has_no_meaning_here_is_refused() {
         ("--allow=device", "--allow device"),
         ("--network=container:x", "--network container:x"),
         ("--shm-size=big", "--shm-size"),
+        ("--ca-bundle=ctx/Dockerfile", "no bundle of certificates"),
+        ("--ca-bundle=nothing.pem", "nothing.pem"),
         ("--ulimit=nofile", "--ulimit nofile"),
         ("--add-host=x", "HOST:IP"),
         ("--add-host=x:y", "not an IP address"),
-        ("--label=x", "NAME=VALUE"),
+        ("--label==x", "NAME=VALUE"),
         ("--annotation==y", "NAME=VALUE"),
         ("--annotation=index:a=b", "imgc index annotate"),
         ("--annotation=manifest[linux/amd64]:a=b", "is not supported"),
         ("--output=type=image,dest=x", "do not go together"),
         ("--platform=linux/a/b/c", "linux/a/b/c"),
         ("--output=type=nothing", "nothing"),
+        ("--output=type=image,compression=zstd,compression-level=9", "part of the format"),
+        ("--compress=gzip:9", "part of the format"),
+        ("--output=type=image,compression=br", "--compress br"),
         ("--secret=src=x", "id="),
         ("--call=nothing", "--call nothing"),
         ("--no-such-option", "--no-such-option"),
@@ -87,7 +92,9 @@ fn what_a_step_sees_of_them() {
     let Some(place) = ready("what_a_step_sees_of_them") else { return };
     let dockerfile = "FROM busybox\n\
         RUN df -k /dev/shm | tail -n 1 | awk '{print $2}' > /shm; ulimit -n > /files; grep -E 'ex[12]' /etc/hosts > /hosts; \\\n\
-        test ! -s /etc/nothing\n";
+        test ! -s /etc/nothing\n\
+        RUN cat $SSL_CERT_FILE > /bundle; grep -o /dev/imgc/ca-bundle.crt $APT_CONFIG > /apt\n";
+    fs_err::write(place.path("ca.pem"), "-----BEGIN CERTIFICATE-----\nx\n").unwrap();
     let args = [
         "-t",
         "app",
@@ -100,6 +107,7 @@ fn what_a_step_sees_of_them() {
         "ex2=[fd00::1]",
         "--allow",
         "network.host",
+        "--ca-bundle=ca.pem",
         "--annotation",
         "org.example.a=b c",
         "--annotation=manifest:org.example.b=x:y=z",
@@ -118,6 +126,10 @@ fn what_a_step_sees_of_them() {
     let cat = |path: &str| place.imgc(&["cat", "app", path]).ok().stdout;
     assert_eq!(cat("/shm"), "2048\n");
     assert_eq!(cat("/files"), "100\n");
+    assert_eq!(cat("/bundle"), "-----BEGIN CERTIFICATE-----\nx\n");
+    assert_eq!(cat("/apt"), "/dev/imgc/ca-bundle.crt\n");
+    let files = place.imgc(&["files", "app"]).ok().stdout;
+    assert!(!files.contains("imgc"), "{files}");
     let hosts = cat("/hosts");
     assert!(hosts.contains("10.1.2.3") && hosts.contains("fd00::1"), "{hosts}");
     let meta: Value =
@@ -211,7 +223,20 @@ fn questions_instead_of_builds() {
     let done = place.imgc(&["build", "--call=check,format=json", "ctx"]).fails_with(5);
     let found: Value = serde_json::from_str(&done.stdout).unwrap();
     assert_eq!(found["findings"].as_array().unwrap().len(), 2);
+    // And as buildx has them.
+    assert_eq!(found["warnings"][0]["ruleName"], "WorkdirRelativePath");
+    let url = "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/";
+    assert_eq!(found["warnings"][1]["url"], url);
+    assert_eq!(found["warnings"][1]["location"]["ranges"][0]["start"]["line"], 3);
+    assert!(found["buildError"].is_null() && found["sources"][0]["data"].is_string());
     place.imgc(&["build", "--check", "--build-arg", "BUILDKIT_DOCKERFILE_CHECK=skip=all", "ctx"]).ok();
+    // What a build would fail at is an error.
+    place.write("ctx/Dockerfile", "FROM scratch\nEXPOSE abc\nENV a b\n");
+    let done = place.imgc(&["build", "--call=check,format=json", "ctx"]).fails_with(3);
+    let found: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(found["buildError"]["location"]["ranges"][0]["start"]["line"], 2);
+    assert_eq!(found["warnings"].as_array().unwrap().len(), 1);
+    place.imgc(&["check", "ctx"]).fails_with(3).prints("E0213").prints("LegacyKeyValueFormat");
     place.write("ctx/Dockerfile", "FROM scratch\nNOPE\n");
     for call in ["check", "outline", "targets"] {
         place.imgc(&["build", "--call", call, "ctx"]).fails_with(3);
@@ -254,4 +279,40 @@ fn a_program_for_another_processor() {
     // What runs nothing of it is built.
     place.write("ctx/Dockerfile", "FROM foreign\nCOPY Dockerfile /\n");
     place.imgc(&["build", "--platform", &format!("linux/{}", foreign.0), "ctx"]).ok();
+}
+
+#[test]
+fn a_label_without_a_value_and_proxies_in_one_spelling() {
+    let Some(place) = ready("a_label_without_a_value_and_proxies_in_one_spelling") else { return };
+    let text = "FROM busybox\nRUN [ \"$HTTP_PROXY $https_proxy\" = 'http://a http://b' ]\n";
+    place.write("ctx/Dockerfile", text);
+    let proxies = ["--build-arg", "http_proxy=http://a", "--build-arg", "HTTPS_PROXY=http://b"];
+    let more = ["--label", "bare", "--label", "x=y=z", "-t", "one"];
+    place.imgc(&[&["build", "ctx"], &proxies[..], &more[..]].concat()).ok();
+    let labels = place.imgc(&["inspect", "-f", "{{json .Config.Labels}}", "one"]).ok().stdout;
+    assert_eq!(labels.trim(), r#"{"bare":"","x":"y=z"}"#);
+}
+
+#[test]
+fn outputs_of_several_platforms() {
+    let place = place();
+    place.write("ctx/Dockerfile", "FROM scratch\nARG TARGETARCH\nCOPY <<EOF /arch\n$TARGETARCH\nEOF\n");
+    let both = ["build", "ctx", "--platform", "linux/amd64,linux/arm/v7", "-o"];
+    let with = |output: &'static str| [&both[..], &[output]].concat();
+    place.imgc(&with("out")).ok();
+    for (dir, arch) in [("linux_amd64", "amd64\n"), ("linux_arm_v7", "arm\n")] {
+        let path = place.path("out").join(dir).join("arch");
+        assert_eq!(fs_err::read_to_string(path).unwrap(), arch);
+    }
+    // What holds one image is refused before anything runs.
+    for output in ["type=tar,dest=x", "type=docker,dest=x"] {
+        let done = place.imgc(&with(output)).fails_with(2).says("several platforms");
+        assert!(!done.stderr.contains("DONE"), "{}", done.stderr);
+    }
+    // An archive or a directory, if one is asked for, whatever it is called.
+    place.imgc(&with("type=oci,dest=file,tar=true")).ok();
+    assert!(place.path("file").is_file());
+    place.imgc(&with("type=oci,dest=dir.tar,tar=false")).ok();
+    assert!(place.path("dir.tar/index.json").is_file());
+    place.imgc(&with("type=cacheonly")).ok();
 }

@@ -129,7 +129,7 @@ fn why_names_the_step_that_made_a_file() {
     for path in ["/etc/passwd", "/d/x", "/nothing"] {
         place.imgc(&["why", "--image", path, "ctx"]).fails_with(1).says("no step of the last build wrote");
     }
-    place.imgc(&["why"]).fails_with(2);
+    place.imgc(&["why"]).fails_with(1).says("no build of `.` is remembered");
 }
 
 #[test]

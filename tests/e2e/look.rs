@@ -129,6 +129,8 @@ fn why_names_the_part_of_the_key_that_changed() {
         (&"rebuilt".into(), &"source `hello.txt`".into())
     );
     assert_eq!(copy["followers"].as_array().unwrap().len(), 2);
+    let context = place.path("ctx").display().to_string();
+    place.imgc(&["-C", &context, "why"]).ok().prints("why Dockerfile#3 ").prints("why Dockerfile#4 ");
     let run = place.imgc(&["why", "#4", "ctx"]).ok().prints("root").prints("since  Dockerfile#3");
     assert!(!run.stdout.contains("network  changed"), "{}", run.stdout);
 
@@ -192,7 +194,7 @@ fn what_level_2_drops_is_named_each_time_and_the_rest_is_certified() {
         let done =
             place.imgc(&["--progress", "plain", "-v", "build", "--prove", "-O2", "-t", "app:2", "ctx"]).ok();
         let done =
-            done.says("-O2 apt-lists: /var/lib/apt/lists/a 4 B").says("-O2 apt-lists: 1 paths, 4 bytes");
+            done.says("-O2 apt-lists: /var/lib/apt/lists/a 4 B").says("-O2 apt-lists: 1 path, 4 bytes");
         done.says("-O2 pip-cache: /root/.cache/pip/w").says("certified: root sha256:").says("proved for");
         let kept = json(&place, &["files", "app:2", "-R"], 0)["files"].clone();
         let has = |path: &str| kept.as_array().unwrap().iter().any(|file| file["path"] == path);

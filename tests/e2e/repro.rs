@@ -72,6 +72,8 @@ const DEBIAN: &[Row] = &[
         Raw::Output,
         "mkdir -p /var/log/app; seq 999 > /var/log/app/log; gzip /var/log/app/log",
     ),
+    Row("git-state", 'N', Raw::Output, "git init -q .; echo 1 > f; git add f"),
+    Row("log-times", 'N', Raw::Output, "update-alternatives --install /usr/bin/row row /bin/true 1"),
     Row("ldconfig-cache", 'N', Raw::Output, "cp /usr/lib/*/libz.so.1.* /usr/local/lib/; ldconfig"),
     Row("python-bytecode", 'N', Raw::Output, "echo 'x = 1' > m.py; python3 -c 'import m'"),
     Row("archive-times", 'N', Raw::Output, "seq 9 > m.o; ar rcU lib.a m.o; ar tvU lib.a > /dev/null"),
@@ -225,7 +227,7 @@ fn rules_for_bytes_inside_files() {
     let place = place();
     place.imgc(&["import", &debian.to_string_lossy(), "debian:bookworm", "--cmd", "bash"]).ok();
     let tools = "FROM debian:bookworm\nRUN apt-get update && apt-get install -y --no-install-recommends \
-                 python3-minimal binutils && rm -rf /var/lib/apt/lists/*\n";
+                 python3-minimal binutils git && rm -rf /var/lib/apt/lists/*\n";
     place.write("tools/Dockerfile", tools);
     let built = place.imgc(&["build", "-t", "tools", "tools"]);
     if built.code == 1
@@ -239,6 +241,7 @@ fn rules_for_bytes_inside_files() {
     // What its own postinst left is left out as well.
     built.ok();
     place.imgc(&["files", "tools", "/var/cache/ldconfig/aux-cache"]).fails_with(1);
+    place.imgc(&["files", "tools", "/var/cache/apt/pkgcache.bin"]).fails_with(1);
 
     place.write("ctx/Dockerfile", dockerfile("tools", DEBIAN));
     let args = ["--progress", "plain", "build", "-q", "--network", "none", "--no-cache", "-t", "rows", "ctx"];
@@ -259,6 +262,7 @@ fn rules_for_bytes_inside_files() {
     for Row(name, level, kind, script) in DEBIAN {
         let show = match (*name, kind) {
             ("gzip-time", _) => "cat /var/log/app/log.gz",
+            ("log-times", _) => "cat /var/log/alternatives.log",
             ("ldconfig-cache", _) => "cat /var/cache/ldconfig/aux-cache",
             (_, Raw::Files) => "tar -c . | cat",
             _ => "cat $(find . -type f)",
@@ -281,6 +285,10 @@ fn rules_for_bytes_inside_files() {
         .imgc(&["run", "rows", "sh", "-c", "cd /out/archive-times && ar t lib.a && ar p lib.a"])
         .ok()
         .prints("m.o\n1\n2");
+    place
+        .imgc(&["run", "rows", "sh", "-c", "cd /out/git-state && git fsck && git status --porcelain"])
+        .ok()
+        .prints("A  f");
     let check = "import importlib.util as u, os, struct; c = u.cache_from_source('/out/python-bytecode/m.py'); \
                  held = struct.unpack('<I', open(c, 'rb').read()[8:12])[0]; \
                  print(held == int(os.stat('/out/python-bytecode/m.py').st_mtime))";

@@ -20,7 +20,10 @@ COPY --from=build --chown=1000:50 /src/out /opt/out
 COPY --chmod=640 a/1.txt /etc/one
 RUN rm -r /var/www && mkdir /var/www && echo new > /var/www/index.html
 RUN umask > /umask; id > /id; hostname > /host; env | sort > /env; nproc > /cpus; cat /proc/sys/kernel/randomize_va_space > /aslr
+RUN --mount=from=build,source=/src/a,target=/made/for/mount touch /made/beside
+RUN --mount=type=bind,target=/ctx --mount=type=bind,from=build,target=/b,rw ls -ld / /ctx /b | cut -c1-10 > /modes
 USER 1000
+RUN --mount=from=build,target=/mnt,rw ls /mnt > /tmp/list && id > /tmp/who
 ENV A=1 B="two words"
 HEALTHCHECK --interval=5s CMD true
 CMD ["sh"]

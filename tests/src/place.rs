@@ -85,6 +85,11 @@ impl Place {
         self.dir.path().join(below)
     }
 
+    /// The program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Where the store is.
     pub fn store(&self) -> PathBuf {
         self.path("store")

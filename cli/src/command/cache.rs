@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Subcommand;
+use imgc_base::diagnostic::count;
 use imgc_store::Policy;
 
 use crate::failure::Failure;
@@ -147,9 +148,9 @@ fn collect(session: &Session, policy: &Policy) -> Result<u8, Failure> {
     }
     writeln!(
         out,
-        "{word} {} in {} objects; {} left",
+        "{word} {} in {}; {} left",
         units::bytes(collected.freed()),
-        collected.removed.len(),
+        count(collected.removed.len(), "object"),
         units::bytes(collected.left)
     )?;
     Ok(0)

@@ -4,8 +4,10 @@ use std::io::Write;
 
 use clap::ValueEnum;
 use imgc_base::diagnostic::{Diagnostic, Severity};
-use imgc_base::span::SourceMap;
-use imgc_lower::checks::{self, CheckContext, RULES};
+use imgc_base::span::{SourceFile, SourceMap};
+use imgc_lower::checks::{self, CheckContext, RULES, Rule};
+use imgc_lower::wrong;
+use imgc_syntax::dockerfile::Parsed;
 use serde_json::json;
 
 use crate::command::build::context;
@@ -88,9 +90,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
             return Ok(exit_code(args.deny, &findings));
         }
         Format::Json => {
-            let findings: Vec<_> =
-                findings.iter().map(|found| diagnostic::to_json(found, &sources)).collect();
-            writeln!(out, "{}", json!({"v": 1, "findings": findings}))?;
+            writeln!(out, "{}", to_json(&findings, &sources))?;
         }
         Format::Sarif => writeln!(out, "{}", sarif(&findings, &sources))?,
         Format::Github => github(&mut out, &findings, &sources)?,
@@ -98,15 +98,26 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     Ok(exit_code(args.deny, &findings))
 }
 
-/// Writes findings as text or JSON; gives the exit code of a check that denies warnings.
-pub fn report(findings: &[Diagnostic], sources: &SourceMap, json: bool) -> Result<u8, Failure> {
-    if json {
-        let shown: Vec<_> = findings.iter().map(|found| diagnostic::to_json(found, sources)).collect();
-        writeln!(std::io::stdout().lock(), "{}", json!({"v": 1, "findings": shown}))?;
-    } else {
-        text(findings, sources)?;
-    }
-    Ok(exit_code(Deny::Warning, findings))
+/// Writes findings as text; gives the exit code of a check that denies warnings.
+pub fn report(findings: &[Diagnostic], sources: &SourceMap) -> Result<u8, Failure> {
+    text(findings, sources)?;
+    Ok(denied(findings))
+}
+
+/// Findings as this program writes them everywhere.
+pub fn to_json(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
+    let shown: Vec<_> = findings.iter().map(|found| diagnostic::to_json(found, sources)).collect();
+    json!({"v": 1, "findings": shown})
+}
+
+/// The exit code of a check that denies warnings.
+pub fn denied(findings: &[Diagnostic]) -> u8 {
+    exit_code(Deny::Warning, findings)
+}
+
+/// The rule that a finding is of; errors of the file are of none.
+pub fn rule_of(found: &Diagnostic) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.name == found.code)
 }
 
 /// What does not parse is an error of the file, whatever is denied.
@@ -124,7 +135,7 @@ fn exit_code(deny: Deny, findings: &[Diagnostic]) -> u8 {
 
 /// True for findings of the build checks; all others are errors of the file.
 fn is_rule(found: &Diagnostic) -> bool {
-    RULES.iter().any(|rule| rule.name == found.code)
+    rule_of(found).is_some()
 }
 
 /// Everything that is to be said about one Dockerfile.
@@ -132,11 +143,36 @@ fn one(file: &str, sources: &mut SourceMap) -> Result<Vec<Diagnostic>, Failure> 
     let input = context::read_for_check(file)?;
     let id = sources.add(input.name.clone(), input.text.as_str());
     let parsed = imgc_syntax::dockerfile::parse(id, &input.text);
-    let mut findings = parsed.diagnostics;
     let options = imgc_lower::Options::default();
-    let checked = CheckContext { options: &options, ignore: &input.ignore, world: None, all_stages: true };
-    findings.extend(checks::run(&parsed.dockerfile, &checked));
-    Ok(findings)
+    let context = CheckContext { options: &options, ignore: &input.ignore, world: None, all_stages: true };
+    Ok(of_parsed(parsed, sources, &context))
+}
+
+/// What parsing, lowering and the rules say of one file.
+pub fn of_parsed(parsed: Parsed, sources: &mut SourceMap, context: &CheckContext<'_>) -> Vec<Diagnostic> {
+    let mut findings = parsed.diagnostics;
+    // Without an instruction that did not parse, others seem wrong that are not.
+    if !findings.iter().any(|found| found.severity == Severity::Error) {
+        findings.extend(wrong::errors(&parsed.dockerfile, sources, context));
+    }
+    findings.extend(checks::run(&parsed.dockerfile, context));
+    findings
+}
+
+/// The page of docker's documentation about a rule: its name in lower case, with `-` between words.
+pub fn url(rule: &Rule) -> String {
+    let chars: Vec<char> = rule.name.chars().collect();
+    let mut name = String::new();
+    for (at, one) in chars.iter().enumerate() {
+        let begins = one.is_uppercase()
+            && at > 0
+            && (chars[at - 1].is_lowercase() || chars.get(at + 1).is_some_and(|next| next.is_lowercase()));
+        if begins {
+            name.push('-');
+        }
+        name.extend(one.to_lowercase());
+    }
+    format!("https://docs.docker.com/go/dockerfile/rule/{name}/")
 }
 
 fn text(findings: &[Diagnostic], sources: &SourceMap) -> Result<(), Failure> {
@@ -174,8 +210,14 @@ fn github(out: &mut impl Write, findings: &[Diagnostic], sources: &SourceMap) ->
 fn sarif(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
     let rules: Vec<_> = RULES
         .iter()
-        .map(|rule| json!({"id": rule.name, "shortDescription": {"text": rule.description}}))
+        .map(|rule| json!({"id": rule.name, "shortDescription": {"text": rule.description}, "helpUri": url(rule)}))
         .collect();
+    // Columns of SARIF are characters.
+    let place = |file: &SourceFile, offset: u32| {
+        let (line, column) = file.line_col(offset);
+        let before = file.text.get((offset + 1 - column) as usize..offset as usize);
+        (line, before.map_or(column as usize, |before| before.chars().count() + 1))
+    };
     let results: Vec<_> = findings
         .iter()
         .map(|found| {
@@ -185,8 +227,8 @@ fn sarif(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
                 .take(1)
                 .filter_map(|label| {
                     let file = sources.get(label.span.source)?;
-                    let (line, column) = file.line_col(label.span.start);
-                    let (end_line, end_column) = file.line_col(label.span.end);
+                    let (line, column) = place(file, label.span.start);
+                    let (end_line, end_column) = place(file, label.span.end);
                     Some(json!({"physicalLocation": {
                         "artifactLocation": {"uri": file.name},
                         "region": {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column},

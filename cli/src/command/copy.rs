@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use imgc_base::diagnostic::count;
 use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
 use imgc_execute::load;
@@ -275,9 +276,9 @@ fn write(
             render::talk(
                 session,
                 &format!(
-                    "{} sent in {} blobs, {} there, {} mounted",
+                    "{} sent in {}, {} there, {} mounted",
                     render::units::bytes(report.sent_bytes),
-                    report.sent,
+                    count(report.sent, "blob"),
                     report.present,
                     report.mounted
                 ),

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use imgc_base::diagnostic::count;
 use imgc_base::event::EventSink;
 use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
@@ -132,11 +133,11 @@ fn one(
     render::talk(
         session,
         &format!(
-            "{} {news}: {}, {} in {} blobs came",
+            "{} {news}: {}, {} in {} came",
             reference.familiar(),
             pulled.descriptor.digest,
             units::bytes(pulled.bytes),
-            pulled.fetched
+            count(pulled.fetched, "blob")
         ),
     );
     Ok(())

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use imgc_base::diagnostic::count;
 use imgc_base::event::{Event, EventSink};
 use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
@@ -128,10 +129,10 @@ pub fn push(
         failure
     })?;
     sink.emit(Event::Note(format!(
-        "pushed {reference} {} ({} sent in {} blobs, {} there, {} mounted)",
+        "pushed {reference} {} ({} sent in {}, {} there, {} mounted)",
         report.descriptor.digest,
         units::bytes(report.sent_bytes),
-        report.sent,
+        count(report.sent, "blob"),
         report.present,
         report.mounted
     )));

@@ -31,6 +31,9 @@ pub struct Args {
     // One list: of two, the first option after the image would be taken for one of `imgc`.
     #[arg(value_names = ["IMAGE", "COMMAND"], num_args = 1.., required = true, trailing_var_arg = true)]
     image_and_command: Vec<String>,
+    // In place of the global one, whose short form would be taken from `--volume`.
+    #[arg(long, action = clap::ArgAction::Count, hide = true)]
+    verbose: u8,
     /// Throw the changes away (what happens anyway)
     #[arg(long, conflicts_with = "keep")]
     rm: bool,

@@ -5,6 +5,7 @@ mod html;
 use std::io::Write;
 use std::path::PathBuf;
 
+use imgc_base::diagnostic::count;
 use imgc_base::platform::Platform;
 use imgc_execute::look::size::{self, LayerSize, Sizes};
 use imgc_image::Tree;
@@ -86,10 +87,10 @@ fn text(out: &mut impl Write, name: &str, sizes: &Sizes, rows: &[Row]) -> Result
     let (visible, waste) = (sizes.visible(), sizes.waste());
     writeln!(
         out,
-        "{name}: {} in {} files, {} layers, {} compressed; {} wasted\n",
+        "{name}: {} in {}, {}, {} compressed; {} wasted\n",
         units::bytes(visible.bytes),
-        visible.files,
-        rows.len(),
+        count(visible.files, "file"),
+        count(rows.len(), "layer"),
         units::bytes(rows.iter().map(|row| row.compressed).sum()),
         units::bytes(waste.bytes)
     )?;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use imgc_base::diagnostic::count;
 use imgc_base::platform::Platform;
 use imgc_execute::look::squash;
 
@@ -39,7 +40,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let opened = find::open(&store, &args.image, args.platform.as_ref())?;
     let layers = find::layers(&store, &opened)?;
     if args.from > layers.len() {
-        let text = format!("`--from {}`: the image has {} layers", args.from, layers.len());
+        let text = format!("`--from {}`: the image has {}", args.from, count(layers.len(), "layer"));
         return Err(Failure::usage(text));
     }
     let descriptor = squash::squash(&store, &opened.manifest, &opened.config, &layers, args.from)?;
@@ -59,10 +60,10 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     }
     writeln!(out, "{}", descriptor.digest)?;
     let text = format!(
-        "{} layers, {} -> {} layers, {}",
-        opened.manifest.layers.len(),
+        "{}, {} -> {}, {}",
+        count(opened.manifest.layers.len(), "layer"),
         units::bytes(size(&opened)),
-        after.manifest.layers.len(),
+        count(after.manifest.layers.len(), "layer"),
         units::bytes(size(&after))
     );
     crate::render::talk(session, &text);

@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use crate::failure::{Failure, code};
 use crate::session::Session;
+use imgc_base::diagnostic::count;
 
 /// Check the store
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
                     let (class, name) = (problem.class.name(), &problem.name);
                     writeln!(out, "{kind}: {class} {name}: {} ({})", problem.what, problem.remedy)?;
                 }
-                writeln!(out, "{} objects, {broken} broken", report.checked)?;
+                writeln!(out, "{}, {broken} broken", count(report.checked, "object"))?;
             }
             if repair && !report.is_whole() {
                 let repaired = store.repair(&report)?;

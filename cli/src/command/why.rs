@@ -5,7 +5,7 @@ pub mod record;
 
 use std::io::Write;
 
-use imgc_base::diagnostic::did_you_mean;
+use imgc_base::diagnostic::{count, did_you_mean};
 use imgc_execute::look::record::BuildRecord;
 use imgc_execute::look::why::{Builds, Change, Verdict, Why};
 use serde_json::json;
@@ -29,8 +29,8 @@ use crate::session::Session;
   imgc why --image /etc/hosts ./app # which step made this file"
 )]
 pub struct Args {
-    /// A step as messages name it (`build#12`, or `#12`), or `all` that ran
-    #[arg(value_name = "STEP", required_unless_present = "image")]
+    /// A step as messages name it (`build#12`, or `#12`), or `all` that ran (which is also meant by none)
+    #[arg(value_name = "STEP")]
     step: Option<String>,
     /// Compare with this build: how many builds before, or the start of its name (`--json` shows names)
     #[arg(long, value_name = "BUILD")]
@@ -93,7 +93,7 @@ fn earlier<'a>(builds: &'a [BuildRecord], name: &str) -> Result<&'a BuildRecord,
     let known = builds[..last].iter().rev().enumerate().map(|(at, build)| {
         let ago = units::duration(now.saturating_sub(build.when).saturating_mul(1000));
         let ran = build.steps.iter().filter(|step| !step.cached).count();
-        format!("{}: {}, {ago} ago, {ran} of {} steps ran", at + 1, build.build, build.steps.len())
+        format!("{}: {}, {ago} ago, {ran} of {} ran", at + 1, build.build, count(build.steps.len(), "step"))
     });
     let known: Vec<String> = known.collect();
     let failure = Failure::usage(format!("no earlier build `{name}` is remembered"));

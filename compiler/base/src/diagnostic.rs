@@ -1,5 +1,7 @@
 //! Errors and warnings as values; they are drawn by the cli (text, JSON, SARIF).
 
+use std::fmt;
+
 use crate::span::Span;
 
 /// How bad it is.
@@ -85,20 +87,30 @@ impl Diagnostic {
 /// The candidate nearest to `given`, if it is near enough to be a slip of the finger.
 ///
 /// Near means an edit distance (insert, delete, replace, swap of neighbours) of at most a third of the length,
-/// ignoring case.
+/// ignoring case; where none is, the one candidate that begins with the word counts, if three letters are given.
 pub fn did_you_mean<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if given.len() > 64 {
         return None;
     }
     let lower = given.to_lowercase();
     let limit = (given.chars().count() / 3).max(1);
-    candidates
-        .into_iter()
-        .filter(|candidate| candidate.len() <= 64)
-        .map(|candidate| (edit_distance(&lower, &candidate.to_lowercase()), candidate))
-        .filter(|&(distance, _)| distance <= limit)
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, candidate)| candidate)
+    let mut nearest: Option<(usize, &str)> = None;
+    let mut begun = Vec::new();
+    for candidate in candidates.into_iter().filter(|candidate| candidate.len() <= 64) {
+        let other = candidate.to_lowercase();
+        let distance = edit_distance(&lower, &other);
+        if distance <= limit && nearest.is_none_or(|(best, _)| distance < best) {
+            nearest = Some((distance, candidate));
+        }
+        if lower.chars().count() >= 3 && other.starts_with(&lower) {
+            begun.push(candidate);
+        }
+    }
+    match (nearest, begun.as_slice()) {
+        (Some((_, near)), _) => Some(near),
+        (None, &[only]) => Some(only),
+        (None, _) => None,
+    }
 }
 
 /// Damerau-Levenshtein distance with adjacent swaps (optimal string alignment).
@@ -124,6 +136,11 @@ fn edit_distance(a: &str, b: &str) -> usize {
     rows[a.len()][b.len()]
 }
 
+/// `1 node`, `2 nodes`.
+pub fn count<N: Copy + fmt::Display + PartialEq + From<u8>>(number: N, word: &str) -> String {
+    if number == N::from(1) { format!("1 {word}") } else { format!("{number} {word}s") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +152,9 @@ mod tests {
         assert_eq!(did_you_mean("ENTRYPONT", words), Some("ENTRYPOINT"));
         assert_eq!(did_you_mean("run", words), Some("RUN"));
         assert_eq!(did_you_mean("BANANA", words), None);
+        // A beginning that only one has.
+        assert_eq!(did_you_mean("entry", words), Some("ENTRYPOINT"));
+        assert_eq!(did_you_mean("EN", words), None);
+        assert_eq!(did_you_mean("abc", ["abcdefgh", "abcxyzuv"]), None);
     }
 }

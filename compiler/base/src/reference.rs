@@ -60,6 +60,12 @@ impl Reference {
         format!("{}/{}:{tag}", self.registry, self.repository).parse()
     }
 
+    /// The same repository with a digest and no tag.
+    #[must_use]
+    pub fn with_digest(&self, digest: BlobDigest) -> Self {
+        Self { tag: None, digest: Some(digest), implied_tag: false, ..self.clone() }
+    }
+
     /// The short form that people write: docker's defaults left out, as long as it means the same
     /// (`docker.io/localhost/x` without its host would be another place).
     pub fn familiar(&self) -> String {

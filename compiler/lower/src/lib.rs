@@ -16,6 +16,7 @@
 //! | `image` | images and the index at the top |
 //! | [`outline`] | what can be given to a target, and which targets there are |
 //! | [`checks`] | the build checks, one file per rule |
+//! | [`wrong`] | what a build would fail at, for a check |
 //!
 //! What instructions mean is normative in `spec/lowering.md`.
 
@@ -36,6 +37,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod title;
+pub mod wrong;
 
 use std::collections::{BTreeMap, BTreeSet};
 

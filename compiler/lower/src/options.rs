@@ -47,4 +47,9 @@ impl Options {
     pub fn build_arg(&self, name: &str) -> Option<&str> {
         self.build_args.get(name)?.as_deref()
     }
+
+    /// True if the result is an index, not one image.
+    pub fn makes_index(&self) -> bool {
+        crate::image::is_index(self, &crate::image::platforms(self))
+    }
 }

@@ -11,7 +11,7 @@ use imgc_syntax::dockerfile::ast::{Instruction, Kind};
 use imgc_syntax::dockerfile::parse_trigger;
 use imgc_syntax::expand::Lexer;
 
-use crate::code::{self, BLANK, Diagnostics, IMAGE, PLATFORM, TRIGGER};
+use crate::code::{self, BLANK, Diagnostics, IMAGE, NETWORK, PLATFORM, TRIGGER};
 use crate::env::{Env, expand};
 use crate::stages::{Context, Contexts, Named, Stages, mount_from};
 
@@ -236,7 +236,8 @@ pub(crate) fn image_error(
     span: Span,
 ) -> Diagnostic {
     let mut diagnostic = code::fact(error, "needed here", span);
-    if diagnostic.code == IMAGE
+    // Without a network a slip looks like a registry that is out of reach.
+    if [IMAGE, NETWORK].contains(&diagnostic.code)
         && let Some(near) = stages.near(name)
     {
         diagnostic.helps.insert(0, format!("did you mean the stage `{near}`?"));

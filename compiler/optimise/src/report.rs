@@ -74,7 +74,4 @@ pub fn name(graph: &Graph, id: NodeId) -> String {
     }
 }
 
-/// `1 node`, `2 nodes`.
-pub fn count(number: usize, word: &str) -> String {
-    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
-}
+pub use imgc_base::diagnostic::count;

@@ -6,11 +6,22 @@ use imgc_graph::{Exec, Network};
 use imgc_image::Tree;
 use imgc_sandbox::Status;
 
+/// `MAX_ARG_STRLEN` of Linux: an argument and its last byte.
+const MAX_ARGUMENT: usize = 128 << 10;
+
 /// Notes and helps for a command that failed.
 pub fn explain(status: Status, exec: &Exec, root: &Tree, tail: &[String]) -> (Vec<String>, Vec<String>) {
     let (mut notes, mut helps) = (Vec::new(), Vec::new());
     match status {
         Status::Code(127) => not_found(exec, root, tail, &mut notes, &mut helps),
+        // The kernel takes at most 128 KiB for one argument, and a shell form is one argument.
+        Status::Code(126) if exec.args.iter().any(|arg| arg.len() >= MAX_ARGUMENT) => {
+            notes.push(format!("the kernel takes at most {} bytes in one argument", MAX_ARGUMENT - 1));
+            helps.push(
+                "put the text into a file: a heredoc of RUN that begins with `#!`, or COPY with a heredoc"
+                    .to_owned(),
+            );
+        }
         Status::Code(126) => notes
             .push("exit code 126: the file is there but cannot be run (mode, or wrong format)".to_owned()),
         Status::Code(code @ (135..=165)) => notes.push(signal_note(code - 128)),
@@ -122,6 +133,16 @@ mod tests {
             network: Network::Default,
             security: imgc_graph::Security::Sandbox,
             hostname: String::new(),
+        }
+    }
+
+    #[test]
+    fn an_argument_that_is_too_long() {
+        let long = "x".repeat(MAX_ARGUMENT);
+        for (text, expected) in [(long.as_str(), "at most 131071 bytes"), ("x", "cannot be run")] {
+            let exec = exec(&["/bin/sh", "-c", text]);
+            let (notes, _) = explain(Status::Code(126), &exec, &Tree::default(), &[]);
+            assert!(notes[0].contains(expected), "{notes:?}");
         }
     }
 

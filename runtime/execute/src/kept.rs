@@ -114,7 +114,7 @@ impl Container {
         flock(&lock, FlockOperation::NonBlockingLockExclusive)
             .map_err(ExecuteError::io("lock a container"))?;
         for name in ["upper", "work"] {
-            fs_err::create_dir(dir.join(name)).map_err(failed())?;
+            imgc_store::make_root(&dir.join(name))?;
         }
         let upper = Root::open(&dir.join("upper")).map_err(failed())?;
         // The file system's own clock says when the program began.
@@ -139,7 +139,7 @@ impl Container {
         let dir = self.dir.join("volumes").join(number.to_string());
         let made = (dir.join("upper"), dir.join("work"));
         for dir in [&made.0, &made.1] {
-            fs_err::create_dir_all(dir).map_err(ExecuteError::io("make a volume"))?;
+            imgc_store::make_root(dir)?;
         }
         Ok(made)
     }

@@ -34,6 +34,8 @@ pub struct BuildOptions {
     pub ulimits: Vec<(String, u64, u64)>,
     /// Variables lent to commands that are in no key and no layer: proxies.
     pub lent_env: Vec<(String, String)>,
+    /// Certificate authorities lent to commands, in no key and no layer.
+    pub ca_bundle: Option<Vec<u8>>,
     /// Secrets by id.
     pub secrets: BTreeMap<String, Secret>,
     /// Agent sockets by id.
@@ -130,6 +132,7 @@ impl Default for BuildOptions {
             cpus: imgc_sandbox::CPUS,
             ulimits: Vec::new(),
             lent_env: Vec::new(),
+            ca_bundle: None,
             secrets: BTreeMap::new(),
             ssh: BTreeMap::new(),
             stat_cache: None,

@@ -30,14 +30,17 @@ pub struct StepClock {
 }
 
 impl StepClock {
-    /// True for a file that was written since the step began.
-    fn is_new(self, stat: &Stat) -> bool {
-        (stat.st_mtime, stat.st_mtime_nsec.cast_signed()) >= self.start
+    /// True for a file that was written since the step began; `below` is the time, if any, that the layers below give
+    /// its path.
+    fn is_new(self, stat: &Stat, below: Option<i64>) -> bool {
+        let time = (stat.st_mtime, stat.st_mtime_nsec.cast_signed());
+        time >= self.start || (self.may_be_rounded(time) && below != Some(time.0))
     }
 
-    /// The canonical form of a file's time.
-    fn canonical(self, stat: &Stat) -> i64 {
-        if self.is_new(stat) { self.time } else { stat.st_mtime }
+    /// True for a time of this step that a program cut off: archives, `touch -d` and downloaders keep whole seconds, zip
+    /// even ones. What a step finds from before has such a time too, but not one of the last two seconds.
+    fn may_be_rounded(self, (seconds, nanos): (i64, i64)) -> bool {
+        nanos == 0 && seconds >= self.start.0 & !1
     }
 }
 
@@ -62,6 +65,10 @@ pub fn changes(upper: &Root, below: &Tree, clock: StepClock) -> Result<Changes, 
         time: changed.entry.meta.mtime,
         was: changed.was,
         is_new: changed.is_new,
+        below: match below.get(&changed.entry.path).map(|found| &found.entry.kind) {
+            Some(Kind::File { size, .. }) => *size,
+            _ => 0,
+        },
     });
     let mut normalised = normalise::apply(upper, files, clock.start.0, &moved)?;
     normalised.extend(left_out);
@@ -103,7 +110,7 @@ impl Walk<'_> {
             let kind = FileType::from_raw_mode(stat.st_mode);
             if let Some(rule) = normalise::is_left_out(&path)
                 && kind == FileType::RegularFile
-                && self.clock.is_new(&stat)
+                && self.is_new(&path, &stat)
             {
                 rustix::fs::unlinkat(&fd, item.name.as_slice(), AtFlags::empty())
                     .map_err(ImageError::at("remove", &path))?;
@@ -127,9 +134,17 @@ impl Walk<'_> {
         Ok(removed)
     }
 
+    fn is_new(&self, path: &ImagePath, stat: &Stat) -> bool {
+        // A file that was only copied up, a moment after its layer was made, keeps its time.
+        let below = || self.below.get(path).map(|found| found.entry.meta.mtime);
+        let near = self.clock.may_be_rounded((stat.st_mtime, stat.st_mtime_nsec.cast_signed()));
+        self.clock.is_new(stat, if near { below() } else { None })
+    }
+
     fn classify(&self, path: &ImagePath, stat: &Stat) -> Result<Option<Changed>, ImageError> {
         let mut meta = meta_of(stat);
-        meta.mtime = self.clock.canonical(stat);
+        let (was, is_new) = (stat.st_mtime, self.is_new(path, stat));
+        meta.mtime = if is_new { self.clock.time } else { was };
         let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
         let mut group = (stat.st_nlink > 1).then_some((stat.st_dev, stat.st_ino));
         let kind = match FileType::from_raw_mode(stat.st_mode) {
@@ -160,7 +175,6 @@ impl Walk<'_> {
             // A socket means nothing in an image; containerd's archive leaves it out too.
             _ => return Ok(None),
         };
-        let (was, is_new) = (stat.st_mtime, self.clock.is_new(stat));
         Ok(Some(Changed { entry: Entry { path: path.clone(), kind, meta }, group, was, is_new }))
     }
 
@@ -373,6 +387,36 @@ mod tests {
         let (index, _) = scan(dir.path(), &below);
         let paths: Vec<_> = index.entries().iter().map(|e| (e.path.to_absolute(), e.kind.clone())).collect();
         assert_eq!(paths, [("/implied".to_owned(), Kind::Whiteout)]);
+    }
+
+    /// Archives, downloaders and `touch -d` set whole seconds: in the second in which the step began, that is before it.
+    #[test]
+    fn the_clock_in_whole_seconds_is_the_clock() {
+        let start = (1_000_000_001, 700_000_000);
+        let times = [
+            ("later", (1_000_000_002, 0), 500),
+            ("same", (1_000_000_001, 0), 500),
+            ("zip", (1_000_000_000, 0), 500),
+            ("old", (999_999_999, 0), 999_999_999),
+            ("finer", (1_000_000_001, 1), 1_000_000_001),
+            ("copied-up", (1_000_000_001, 0), 1_000_000_001),
+        ];
+        let dir = tempfile::tempdir().unwrap();
+        for (name, (seconds, nanos), _) in times {
+            let file = fs_err::File::create(dir.path().join(name)).unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::new(seconds, nanos);
+            file.file().set_modified(time).unwrap();
+        }
+        let mut lower = [crate::testing::entry("f copied-up 1"), crate::testing::entry("f same 1")];
+        lower[0].meta.mtime = 1_000_000_001;
+        let below = Tree::new(vec![crate::testing::named(LayerIndex::new(lower.to_vec()))]);
+        let root = Root::open(dir.path()).unwrap();
+        let found = changes(&root, &below, StepClock { start, time: 500 }).unwrap();
+        for (name, _, want) in times {
+            let entry =
+                found.entries.iter().find(|entry| entry.path.name() == Some(name.as_bytes())).unwrap();
+            assert_eq!(entry.meta.mtime, want, "{name}");
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ fn serve() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     // Nothing inside may look at this process or what it becomes before exec (CVE-2016-9962).
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)?;
+    // What is made here for mounts may stay in the layer; its modes must not follow the user's.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     // A program started from a descriptor is named after its number.
     rustix::thread::set_name(c"imgc-sandbox").ok();
     let signals = [

@@ -52,7 +52,24 @@ impl Layout {
         }
         layout.check_owner()?;
         let writable = rustix::fs::access(&layout.dir, rustix::fs::Access::WRITE_OK).is_ok();
+        if writable {
+            layout.complete()?;
+        }
         Ok((layout, !writable))
+    }
+
+    /// Makes again what somebody removed to gain space: without its directory, nothing could be stored.
+    fn complete(&self) -> Result<(), StoreError> {
+        for name in DIRS {
+            let path = self.at(name);
+            if fs_err::symlink_metadata(&path).is_err() {
+                make_dir(&path)?;
+            }
+        }
+        if fs_err::symlink_metadata(self.at("locks/gc")).is_err() {
+            self.create_file("locks/gc", "")?;
+        }
+        Ok(())
     }
 
     fn check_format(&self, text: &str) -> Result<(), StoreError> {
@@ -92,7 +109,7 @@ impl Layout {
         make_dir(dir)?;
         let known = |name: &str| {
             DIRS.contains(&name)
-                || ["index.json", "oci-layout", FORMAT_FILE].contains(&name)
+                || ["index.json", "oci-layout", "synced", FORMAT_FILE].contains(&name)
                 || name.starts_with(".new-")
         };
         for item in fs_err::read_dir(dir).map_err(StoreError::io("list", dir))? {
@@ -228,6 +245,26 @@ mod tests {
         fs_err::remove_dir(at.join("memo")).unwrap();
         Layout::open(&at).unwrap();
         assert!(at.join("memo").is_dir());
+    }
+
+    /// Somebody freed space by hand.
+    #[test]
+    fn what_was_removed_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("store");
+        Layout::open(&at).unwrap();
+        for name in DIRS.iter().rev() {
+            if *name == "locks" {
+                fs_err::remove_file(at.join("locks/gc")).unwrap();
+            }
+            fs_err::remove_dir(at.join(name)).unwrap();
+        }
+        Layout::open(&at).unwrap();
+        assert!(DIRS.iter().all(|name| at.join(name).is_dir()));
+        assert!(at.join("locks/gc").is_file());
+        fs_err::remove_file(at.join(FORMAT_FILE)).unwrap();
+        fs_err::write(at.join("synced"), "").unwrap();
+        Layout::open(&at).unwrap();
     }
 
     #[test]

@@ -88,7 +88,7 @@ pub use gc::{Collected, Policy};
 pub use import::Import;
 pub use layer::LayerBlob;
 pub use lock::NamedLock;
-pub use session::WorkDir;
+pub use session::{WorkDir, make_root};
 pub use step::StepRecord;
 pub use usage::Usage;
 pub use verify::{Depth, Problem, Report};

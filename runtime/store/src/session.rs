@@ -221,12 +221,9 @@ pub struct WorkDir {
 
 impl WorkDir {
     pub(crate) fn new(session: Arc<Session>, purpose: &str) -> Result<Self, StoreError> {
-        use std::os::unix::fs::PermissionsExt;
         let path = session.new_path(purpose);
-        make_dir(&path)?;
-        // As the root of a tree it is what a command sees as `/`; the store around it is closed to others.
-        let open = std::fs::Permissions::from_mode(0o755);
-        fs_err::set_permissions(&path, open).map_err(StoreError::io("change mode of", &path))?;
+        // The store around it is closed to others.
+        make_root(&path)?;
         Ok(Self { path, _session: session })
     }
 
@@ -235,15 +232,21 @@ impl WorkDir {
         &self.path
     }
 
-    /// Makes a directory in it.
+    /// Makes a directory in it, which may become the root of a tree.
     pub fn subdir(&self, name: &str) -> Result<PathBuf, StoreError> {
-        use std::os::unix::fs::PermissionsExt;
         let path = self.path.join(name);
-        make_dir(&path)?;
-        let open = std::fs::Permissions::from_mode(0o755);
-        fs_err::set_permissions(&path, open).map_err(StoreError::io("change mode of", &path))?;
+        make_root(&path)?;
         Ok(path)
     }
+}
+
+/// Makes a directory that commands will see as a root, with those above it: its mode must let every user in, whatever
+/// the umask.
+pub fn make_root(path: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::PermissionsExt;
+    fs_err::create_dir_all(path).map_err(StoreError::io("make directory", path))?;
+    let open = std::fs::Permissions::from_mode(0o755);
+    fs_err::set_permissions(path, open).map_err(StoreError::io("change mode of", path))
 }
 
 impl Drop for WorkDir {

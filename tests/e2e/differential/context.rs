@@ -11,6 +11,16 @@ use tar::{Builder, EntryType, Header};
 
 use super::table::{Case, Made, TarEntry};
 
+/// Gives the context's files their modes again, after they got another owner.
+pub(super) fn set_modes(case: &Case, dir: &Path) {
+    for made in &case.files {
+        if let Made::File { path, mode, .. } | Made::Dir { path, mode } = made {
+            let path = dir.join("ctx").join(path);
+            fs_err::set_permissions(path, std::fs::Permissions::from_mode(*mode)).expect("a mode");
+        }
+    }
+}
+
 /// Writes the context to `dir/ctx`, and what is beside it to `dir`. False, aloud, if a compressor is
 /// missing or the file system has no attributes.
 pub(super) fn write(case: &Case, dir: &Path) -> bool {

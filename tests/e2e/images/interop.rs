@@ -204,6 +204,23 @@ fn indexes_stay_whole() {
     other.imgc(&["store", "verify", "--full"]).ok();
 }
 
+#[test]
+fn a_part_of_an_index_is_pushed_by_its_digest() {
+    let test = "a_part_of_an_index_is_pushed_by_its_digest";
+    let place = place();
+    if !place.with_busybox(test) {
+        return;
+    }
+    let Some(server) = Server::plain(test, &place) else { return };
+    let repository = format!("{}/team/part", server.name);
+    let output = format!("type=image,name={repository},push-by-digest=true,name-canonical=true,push=true");
+    let digest = place.build("FROM busybox\nRUN echo 1 > /1\n", &["-o", &output]);
+    let other = Place::new(env!("CARGO_BIN_EXE_imgc"));
+    other.imgc(&["pull", &format!("{repository}:latest")]).fails_with(8);
+    other.imgc(&["pull", &format!("{repository}@{digest}")]).ok();
+    assert_eq!(place.imgc(&["images", "--filter", "reference=*part*", "-q"]).ok().stdout, "");
+}
+
 fn digest_of_raw(text: &str) -> String {
     imgc_base::BlobDigest::of(text.as_bytes()).to_string()
 }

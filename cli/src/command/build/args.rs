@@ -96,6 +96,9 @@ pub struct Args {
     /// A limit for RUN: `NAME=SOFT[:HARD]`
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
     pub ulimits: Vec<String>,
+    /// Lend these certificate authorities to RUN, for a proxy or archive with a private one; they reach no layer
+    #[arg(long = "ca-bundle", value_name = "FILE")]
+    pub ca_bundle: Option<PathBuf>,
     /// Level of the optimiser: 0 one layer per instruction, 1 the same root in fewer layers, 2 known garbage dropped
     #[arg(short = 'O', value_name = "LEVEL", default_value = "1", value_parser = clap::value_parser!(u8).range(0..=2))]
     pub optimise: u8,

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use imgc_base::event::Silent;
 use imgc_base::span::{SourceMap, Span};
-use imgc_lower::checks::{self, CheckContext};
+use imgc_base::{Diagnostic, Severity};
+use imgc_lower::checks::CheckContext;
 use imgc_lower::outline::{self, Offered, Outline, Target};
 use serde_json::{Map, Value, json};
 
@@ -76,9 +77,13 @@ pub fn run(session: &Session, args: &Args, method: Method, json: bool) -> Result
             world: Some(&bases),
             all_stages: request.asked.lower.target.is_none(),
         };
-        let mut findings = parsed.diagnostics;
-        findings.extend(checks::run(&parsed.dockerfile, &context));
-        return check::report(&findings, &sources, json);
+        let findings = check::of_parsed(parsed, &mut sources, &context);
+        if json {
+            let text = pretty(&check_json(&findings, &sources, &request.input.name, &request.input.text));
+            std::io::stdout().lock().write_all(text.as_bytes())?;
+            return Ok(check::denied(&findings));
+        }
+        return check::report(&findings, &sources);
     }
     if !parsed.diagnostics.is_empty() {
         return Err(Failure::diagnostics(parsed.diagnostics, sources));
@@ -168,6 +173,37 @@ fn object(fields: Vec<(&str, Value)>) -> Value {
     };
     let kept = fields.into_iter().filter(|(_, value)| !empty(value));
     Value::Object(kept.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+}
+
+/// Findings as this program writes them, and once more as buildx does: rules are its warnings, and the first error its error.
+fn check_json(findings: &[Diagnostic], sources: &SourceMap, name: &str, text: &str) -> Value {
+    let place = |found: &Diagnostic| found.labels.first().map(|label| location(label.span, sources));
+    let warnings: Vec<Value> = findings
+        .iter()
+        .filter_map(|found| {
+            let rule = check::rule_of(found)?;
+            Some(object(vec![
+                ("ruleName", rule.name.into()),
+                ("description", rule.description.into()),
+                ("url", check::url(rule).into()),
+                ("detail", found.message.clone().into()),
+                ("location", place(found).unwrap_or_default()),
+            ]))
+        })
+        .collect();
+    let mut all = check::to_json(findings, sources);
+    all["warnings"] = warnings.into();
+    let file = text_json(text);
+    all["sources"] = json!([{"fileName": name, "language": "Dockerfile", "data": file[0]}]);
+    if let Some(error) = findings.iter().find(|found| found.severity == Severity::Error) {
+        let message = match check::rule_of(error) {
+            Some(rule) => format!("lint violation found for rules: {}", rule.name),
+            None => error.message.clone(),
+        };
+        all["buildError"] =
+            object(vec![("message", message.into()), ("location", place(error).unwrap_or_default())]);
+    }
+    all
 }
 
 fn targets_json(all: &[Target], sources: &SourceMap, text: &str) -> Value {

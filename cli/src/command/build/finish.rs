@@ -4,6 +4,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use imgc_base::diagnostic::count;
 use imgc_base::event::{Event, EventSink};
 use imgc_base::reference::Reference;
 use imgc_execute::BuiltImage;
@@ -115,7 +116,7 @@ pub fn last_lines(
     }
     let mut err = anstream::stderr().lock();
     let (size, time) = (units::bytes(size), units::duration(millis));
-    writeln!(err, "built {digest} {size} in {time}: {ran} steps ran, {cached} cached").ok();
+    writeln!(err, "built {digest} {size} in {time}: {} ran, {cached} cached", count(ran, "step")).ok();
     let slow: Vec<String> = slowest
         .iter()
         .filter(|(step_millis, _)| *step_millis >= 100)

@@ -45,6 +45,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let client = session.client()?;
     let request = Request::read(session, &store, args)?;
+    outputs.iter().try_for_each(|output| outputs::check(output, request.asked.lower.makes_index()))?;
     let show = progress::start(&session.global);
     let counted = Arc::new(finish::Counting::new(Arc::clone(&show)));
     if !session.global.quiet {
@@ -96,6 +97,19 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     if push {
         for tag in &tags {
             crate::command::push::push(&session.online()?, &store, tag, &image.descriptor, counted.as_ref())?;
+        }
+    }
+    for output in &outputs {
+        let Output::Digest { repositories } = output else { continue };
+        for repository in repositories {
+            let name = repository.with_digest(image.descriptor.digest);
+            crate::command::push::push(
+                &session.online()?,
+                &store,
+                &name,
+                &image.descriptor,
+                counted.as_ref(),
+            )?;
         }
     }
     finish::files(args, image, &names)?;

@@ -9,7 +9,7 @@ use imgc_image::Compression;
 use imgc_optimise::rules::Rules;
 
 use super::args::Args;
-use super::pairs;
+use super::{outputs, pairs};
 use crate::environment;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -57,12 +57,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
     }
     // Proxies of the machine are lent to steps; given as arguments they are the user's own wish.
     let mut lent_env = environment::proxies();
-    for (name, value) in &build_args {
-        if let (true, Some(value)) = (is_proxy(name), value) {
-            lent_env.retain(|(known, _)| known != name);
-            lent_env.push((name.clone(), value.clone()));
-        }
-    }
+    lend_proxies(&mut lent_env, &build_args);
     let platforms = args
         .platforms
         .iter()
@@ -76,7 +71,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         build_args,
         platforms,
         build_platform: Platform::host(),
-        labels: pairs::pairs("--label", &args.labels)?,
+        labels: pairs::labels(&args.labels)?,
         annotations: annotations(&args.annotations)?,
         contexts: args
             .build_contexts
@@ -117,7 +112,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
     let build = BuildOptions {
         contexts: BTreeMap::new(),
         epoch: epoch(args.epoch)?,
-        compression: compression(&args.compress)?,
+        compression: compression(args)?,
         jobs: args.jobs.unwrap_or_else(|| BuildOptions::default().jobs).clamp(1, 512),
         no_cache: no_cache(args),
         network,
@@ -127,6 +122,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         cpus: args.cpus,
         ulimits: ulimits(&args.ulimits)?,
         lent_env,
+        ca_bundle: args.ca_bundle.as_deref().map(ca_bundle).transpose()?,
         secrets: secrets(&args.secrets)?,
         ssh: agents(&args.ssh)?,
         stat_cache: environment::cache_dir().map(|dir| dir.join("stat")),
@@ -135,6 +131,37 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         web: session.web()?,
     };
     Ok(Asked { lower, optimise, build, prune, contexts })
+}
+
+/// A proxy that is given in one spelling counts for the other too, unless that is given itself: programs differ in which
+/// they read.
+fn lend_proxies(lent: &mut Vec<(String, String)>, build_args: &BTreeMap<String, Option<String>>) {
+    for (name, value) in build_args {
+        let (true, Some(value)) = (is_proxy(name), value) else { continue };
+        let other = [name.to_uppercase(), name.to_lowercase()];
+        let other = other.iter().filter(|&other| other != name && !build_args.contains_key(other));
+        for name in std::iter::once(name).chain(other) {
+            lent.retain(|(known, _)| known != name);
+            lent.push((name.clone(), value.clone()));
+        }
+    }
+}
+
+/// Largest bundle of certificate authorities, in bytes; Debian's has 220 KB.
+const BUNDLE_BYTES: u64 = 8 << 20;
+
+fn ca_bundle(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    fs_err::File::open(path)
+        .and_then(|file| file.take(BUNDLE_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|error| Failure::usage(format!("`--ca-bundle`: {error}")))?;
+    let pem = String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----");
+    if !pem || bytes.len() as u64 > BUNDLE_BYTES {
+        return Err(Failure::usage(format!("`--ca-bundle {}` is no bundle of certificates", path.display()))
+            .help("give a PEM file such as /etc/ssl/certs/ca-certificates.crt, of at most 8 MiB"));
+    }
+    Ok(bytes)
 }
 
 fn is_proxy(name: &str) -> bool {
@@ -204,13 +231,24 @@ fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     Ok(annotations)
 }
 
-fn compression(text: &str) -> Result<Compression, Failure> {
-    match text {
+/// What `--compress` asks for, or an output, as buildx has it: the layers of a build are one set of blobs.
+fn compression(args: &Args) -> Result<Compression, Failure> {
+    let asked: BTreeSet<String> = args.outputs.iter().filter_map(|text| outputs::compression(text)).collect();
+    let wanted = match asked.iter().collect::<Vec<_>>().as_slice() {
+        [] => &args.compress,
+        [one] => *one,
+        [one, other, ..] => {
+            return Err(Failure::usage(format!("one output asks for {one}, another for {other}"))
+                .help("the layers of a build are compressed in one way"));
+        }
+    };
+    match wanted.as_str() {
         "gzip" => Ok(Compression::Gzip),
         "zstd" => Ok(Compression::Zstd),
         "none" | "uncompressed" => Ok(Compression::None),
         other => {
-            Err(Failure::usage(format!("`--compress {other}` is not known")).help("use gzip, zstd or none"))
+            let help = if other.contains(':') { outputs::NO_LEVEL } else { "use gzip, zstd or none" };
+            Err(Failure::usage(format!("`--compress {other}` is not known")).help(help))
         }
     }
 }
@@ -330,4 +368,24 @@ fn agents(texts: &[String]) -> Result<BTreeMap<String, PathBuf>, Failure> {
         agents.insert(id.to_owned(), socket);
     }
     Ok(agents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_in_both_spellings() {
+        let given = |pairs: &[(&str, &str)]| {
+            let mut lent = vec![("HTTP_PROXY".to_owned(), "machine".to_owned())];
+            let args = pairs.iter().map(|&(name, value)| (name.to_owned(), Some(value.to_owned()))).collect();
+            lend_proxies(&mut lent, &args);
+            lent.sort();
+            lent.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(given(&[("http_proxy", "a")]), ["HTTP_PROXY=a", "http_proxy=a"]);
+        assert_eq!(given(&[("HTTP_PROXY", "a")]), ["HTTP_PROXY=a", "http_proxy=a"]);
+        assert_eq!(given(&[("HTTP_PROXY", "a"), ("http_proxy", "b")]), ["HTTP_PROXY=a", "http_proxy=b"]);
+        assert_eq!(given(&[("other", "a")]), ["HTTP_PROXY=machine"]);
+    }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use imgc_base::reference::Reference;
 use imgc_execute::BuiltImage;
-use imgc_image::Descriptor;
 use imgc_image::output::{self, DockerImage};
+use imgc_image::{Descriptor, Tree};
 use imgc_store::Store;
 
 use super::pairs;
@@ -16,16 +16,21 @@ use crate::failure::{Failure, code};
 /// One output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// An OCI layout: a directory, or an archive.
-    Oci { dest: Dest, name: Option<String> },
+    /// An OCI layout: an archive, or a directory.
+    Oci { dest: Dest, name: Option<String>, archive: bool },
     /// A docker archive.
     Docker { dest: Dest, name: Option<String> },
     /// The root filesystem as a tar.
     Tar(Dest),
-    /// The root filesystem as a directory.
+    /// The root filesystem as a directory; of several platforms, one below it for each.
     Local(PathBuf),
+    /// Nothing besides what is kept of the steps.
+    Nothing,
     /// The registry that each tag names, and under these names.
     Registry { names: Vec<String> },
+    /// The registry, in these repositories, under the result's digest alone (`push-by-digest=true` of buildx: the parts
+    /// of a later index).
+    Digest { repositories: Vec<Reference> },
     /// The store, which every build writes anyway, under these names.
     Store { names: Vec<String> },
 }
@@ -49,6 +54,15 @@ pub enum Dest {
     Path(PathBuf),
 }
 
+/// Why no level of compression can be asked for.
+pub const NO_LEVEL: &str =
+    "the level is part of the format, so that every machine writes the same blob: gzip, zstd or none";
+
+/// The compression that an `-o` asks for.
+pub fn compression(text: &str) -> Option<String> {
+    pairs::fields(text).iter().find_map(|field| Some(field.strip_prefix("compression=")?.to_owned()))
+}
+
 /// Reads `-o`.
 pub fn parse(text: &str) -> Result<Output, Failure> {
     let fields = pairs::fields(text);
@@ -61,15 +75,31 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
             Output::Local(PathBuf::from(single))
         });
     }
-    let (mut kind, mut dest, mut name, mut push) = (None, None, None, false);
+    let (mut kind, mut dest, mut name, mut push, mut by_digest) = (None, None, None, false, false);
+    let mut tar = None;
     for field in &fields {
         match field.split_once('=') {
             Some(("type", value)) => kind = Some(value.to_owned()),
             Some(("dest" | "output", value)) => dest = Some(value.to_owned()),
             Some(("name", value)) => name = Some(value.to_owned()),
             Some(("push", value @ ("true" | "false"))) => push = value == "true",
-            // The archive form is decided by the name of `dest`; the others are what happens anyway.
-            Some(("tar", "true" | "false") | ("oci-mediatypes" | "rewrite-timestamp", "true")) => {}
+            Some(("push-by-digest", value @ ("true" | "false"))) => by_digest = value == "true",
+            Some(("tar", value @ ("true" | "false"))) => tar = Some(value == "true"),
+            // What happens anyway.
+            Some(
+                ("name-canonical", "true" | "false")
+                | ("oci-mediatypes" | "rewrite-timestamp" | "store" | "unpack" | "platform-split", "true")
+                | ("force-compression", "false"),
+            ) => {}
+            // It is for all outputs, so it is read with `--compress`.
+            Some(("compression", _)) => {}
+            Some(("compression-level", _)) => {
+                return Err(Failure::usage(format!("`-o {text}`: `{field}` is not supported")).help(NO_LEVEL));
+            }
+            Some(("force-compression", _)) => {
+                return Err(Failure::usage(format!("`-o {text}`: `{field}` is not supported"))
+                    .help("layers of a base image keep their bytes, always"));
+            }
             _ => {
                 return Err(Failure::usage(format!("`-o {text}`: `{field}` is not known"))
                     .help("write it as `type=oci|docker|tar|local|registry,dest=PATH`"));
@@ -88,8 +118,30 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
         None | Some("-") => Dest::Stdout,
         Some(path) => Dest::Path(PathBuf::from(path)),
     };
+    if by_digest {
+        let pushes = push || kind.as_deref() == Some("registry");
+        return match name {
+            Some(name) if pushes => {
+                let repositories =
+                    names(Some(name)).iter().map(|name| repository(name)).collect::<Result<_, _>>()?;
+                Ok(Output::Digest { repositories })
+            }
+            _ => Err(Failure::usage(format!("`-o {text}`: there is nothing to push to"))
+                .help("`push-by-digest` goes with `name=HOST/NAME` and `push=true`")),
+        };
+    }
     match kind.as_deref() {
-        Some("oci") => Ok(Output::Oci { dest: place(dest), name }),
+        Some("oci") => {
+            let dest = place(dest);
+            // Without a word about it, the name of `dest` decides.
+            let named = matches!(&dest, Dest::Path(path) if !is_archive(path));
+            let archive = tar.unwrap_or(!named);
+            if !archive && dest == Dest::Stdout {
+                return Err(Failure::usage(format!("`-o {text}`: a directory needs `dest=DIR`")));
+            }
+            Ok(Output::Oci { dest, name, archive })
+        }
+        Some("cacheonly") => Ok(Output::Nothing),
         Some("docker") => Ok(Output::Docker { dest: place(dest), name }),
         Some("tar") => Ok(Output::Tar(place(dest))),
         Some("local") => match dest {
@@ -99,24 +151,35 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
         Some("image" | "store") if !push => Ok(Output::Store { names: names(name) }),
         Some("registry" | "image" | "store") => Ok(Output::Registry { names: names(name) }),
         Some(other) => Err(Failure::usage(format!("`-o type={other}` is not known"))
-            .help("use oci, docker, tar, local, registry or image")),
+            .help("use oci, docker, tar, local, registry, image or cacheonly")),
         None => Err(Failure::usage(format!("`-o {text}` names no `type=`"))),
     }
 }
 
+/// Refuses an output that cannot hold what is built.
+pub fn check(output: &Output, index: bool) -> Result<(), Failure> {
+    if index && matches!(output, Output::Docker { .. } | Output::Tar(_)) {
+        return Err(Failure::usage("this output holds one image, but the build is for several platforms")
+            .help("use `-o type=oci` or `type=local`, or build one `--platform`"));
+    }
+    Ok(())
+}
+
+fn repository(name: &str) -> Result<Reference, Failure> {
+    let reference: Reference = name.parse()?;
+    if reference.digest().is_some() || !reference.implied_tag() {
+        return Err(Failure::usage(format!("`{name}` is no repository: `push-by-digest` gives no tag")));
+    }
+    Ok(reference)
+}
+
 /// Writes a result.
 pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store) -> Result<(), Failure> {
-    let single = || {
-        if image.members.is_empty() {
-            Ok(())
-        } else {
-            Err(Failure::usage("this output holds one platform, but several were built")
-                .help("use `-o type=oci`, or build one `--platform`"))
-        }
-    };
+    // A graph that is given says only now what it makes.
+    check(output, !image.members.is_empty())?;
     match output {
-        Output::Store { .. } | Output::Registry { .. } => Ok(()),
-        Output::Oci { dest, name } => {
+        Output::Store { .. } | Output::Registry { .. } | Output::Digest { .. } | Output::Nothing => Ok(()),
+        Output::Oci { dest, name, archive } => {
             let names: Vec<Option<String>> = match name {
                 Some(name) => vec![Some(name.clone())],
                 None if tags.is_empty() => vec![None],
@@ -124,29 +187,39 @@ pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store
             };
             let roots: Vec<_> = names.into_iter().map(|name| (name, image.descriptor.clone())).collect();
             match dest {
-                Dest::Path(path) if !is_archive(path) => output::write_layout(path, &roots, store)?,
+                Dest::Path(path) if !archive => output::write_layout(path, &roots, store)?,
                 dest => to_file(dest, |out| Ok(output::write_layout_archive(out, &roots, store)?))?,
             }
             Ok(())
         }
         Output::Docker { dest, name } => {
-            single()?;
             let tags = name.clone().map_or_else(|| tags.to_vec(), |name| vec![name]);
             let images = [DockerImage { manifest: image.descriptor.clone(), tags }];
             to_file(dest, |out| Ok(output::write_docker_archive(out, &images, store)?))
         }
-        Output::Tar(dest) => {
-            single()?;
-            to_file(dest, |out| Ok(output::write_root_tar(&image.tree, store, out)?))
-        }
+        Output::Tar(dest) => to_file(dest, |out| Ok(output::write_root_tar(&image.tree, store, out)?)),
+        Output::Local(dir) if image.members.is_empty() => write_directory(dir, &image.tree, store),
         Output::Local(dir) => {
-            single()?;
-            fs_err::create_dir_all(dir)?;
-            let root = imgc_image::Root::open(dir)?;
-            output::write_root_dir(&image.tree, store, &root)?;
-            Ok(())
+            let lease = store.begin_build()?;
+            for member in find::open_all(store, &image.descriptor)? {
+                let tree = Tree::new(find::layers(store, &member)?);
+                for layer in tree.layers() {
+                    store.ensure_tree(&layer.diff_id)?;
+                }
+                // `linux_arm_v7`: one name, whatever a base says its platform is.
+                let name = member.platform().to_string().replace('/', "_");
+                write_directory(&dir.join(name), &tree, store)?;
+            }
+            Ok(lease.finish()?)
         }
     }
+}
+
+fn write_directory(dir: &Path, tree: &Tree, store: &Store) -> Result<(), Failure> {
+    fs_err::create_dir_all(dir)?;
+    let root = imgc_image::Root::open(dir)?;
+    output::write_root_dir(tree, store, &root)?;
+    Ok(())
 }
 
 /// Writes images of the store to an archive.
@@ -238,7 +311,15 @@ mod tests {
         for (text, expected) in [
             ("out", Output::Local("out".into())),
             ("-", Output::Tar(Dest::Stdout)),
-            ("type=oci,dest=a.tar", Output::Oci { dest: path("a.tar"), name: None }),
+            ("type=oci,dest=a.tar", Output::Oci { dest: path("a.tar"), name: None, archive: true }),
+            ("type=oci,dest=a", Output::Oci { dest: path("a"), name: None, archive: false }),
+            ("type=oci,dest=a,tar=true", Output::Oci { dest: path("a"), name: None, archive: true }),
+            (
+                "type=oci,dest=a.tar,tar=false",
+                Output::Oci { dest: path("a.tar"), name: None, archive: false },
+            ),
+            ("type=oci", Output::Oci { dest: Dest::Stdout, name: None, archive: true }),
+            ("type=cacheonly", Output::Nothing),
             ("type=docker,dest=a,name=x:1", Output::Docker { dest: path("a"), name: Some("x:1".into()) }),
             ("type=tar", Output::Tar(Dest::Stdout)),
             ("type=local,dest=d", Output::Local("d".into())),
@@ -248,6 +329,11 @@ mod tests {
                 r#"type=image,"name=a:1,h/b",push=true,oci-mediatypes=true"#,
                 Output::Registry { names: vec!["a:1".into(), "h/b".into()] },
             ),
+            ("type=image,compression=zstd,name=a", Output::Store { names: vec!["a".into()] }),
+            (
+                "type=image,name=h/a,push-by-digest=true,name-canonical=true,push=true",
+                Output::Digest { repositories: vec!["h/a".parse().unwrap()] },
+            ),
             ("type=registry,name=a", Output::Registry { names: vec!["a".into()] }),
         ] {
             assert_eq!(parse(text).unwrap(), expected, "{text}");
@@ -256,9 +342,15 @@ mod tests {
             "type=registry,dest=x",
             "type=oci,push=true",
             "type=local",
+            "type=oci,tar=false",
             "type=zip,dest=a",
             "dest=a",
             "type=oci,color=red",
+            "type=oci,compression=gzip,compression-level=9",
+            "type=image,force-compression=true",
+            "type=image,push-by-digest=true,name=a",
+            "type=image,push-by-digest=true,push=true,name=a:1",
+            "type=image,push-by-digest=true,push=true",
         ] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -12,9 +12,10 @@ pub fn pair(option: &str, text: &str) -> Result<(String, String), Failure> {
     }
 }
 
-/// Several `NAME=VALUE`; a later one wins.
-pub fn pairs(option: &str, texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
-    texts.iter().map(|text| pair(option, text)).collect()
+/// Labels: a name alone has the empty value, as in docker; a later one of a name wins.
+pub fn labels(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
+    let whole = |text: &String| if text.contains('=') { text.clone() } else { format!("{text}=") };
+    texts.iter().map(|text| pair("--label", &whole(text))).collect()
 }
 
 /// One line of CSV: fields by commas, quoted fields may hold them (docker's `--output`, `--secret`).
@@ -69,6 +70,15 @@ mod tests {
         ] {
             assert_eq!(fields(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn labels_without_a_value() {
+        let texts = ["a=b=c", "d", "e="].map(str::to_owned);
+        let read: Vec<_> = labels(&texts).unwrap().into_iter().collect();
+        assert_eq!(read, [("a", "b=c"), ("d", ""), ("e", "")].map(|(n, v)| (n.to_owned(), v.to_owned())));
+        assert!(labels(&["=x".to_owned()]).is_err());
+        assert!(labels(&[String::new()]).is_err());
     }
 
     #[test]

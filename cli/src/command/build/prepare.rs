@@ -181,7 +181,7 @@ fn from_graph(request: &Request, bases: &Bases<'_>) -> Result<Graph, Failure> {
         failure
     })?;
     for id in graph.nodes() {
-        if let Op::Source(Source::Image { reference, digest, platform, .. }) = &graph.node(id).op {
+        if let Op::Source(Source::Image { reference, digest, platform, layers }) = &graph.node(id).op {
             let found = bases.find(reference, platform)?;
             if found.descriptor.digest != *digest {
                 return Err(Failure::new(
@@ -191,7 +191,23 @@ fn from_graph(request: &Request, bases: &Bases<'_>) -> Result<Graph, Failure> {
                 .note(format!("the graph: {digest}"))
                 .note(format!("found: {}", found.descriptor.digest)));
             }
+            // Keys are made of the layers: with others two images could be taken for one.
+            if found.config.rootfs.diff_ids != *layers {
+                return Err(Failure::new(
+                    code::SPEC,
+                    format!("{} of the graph has not the layers of `{reference}`", graph.name(id)),
+                )
+                .note(format!("the graph: {}", list(layers)))
+                .note(format!("found: {}", list(&found.config.rootfs.diff_ids))));
+            }
         }
     }
     Ok(graph)
+}
+
+fn list(layers: &[imgc_base::digest::DiffId]) -> String {
+    if layers.is_empty() {
+        return "none".to_owned();
+    }
+    layers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use imgc_base::RootDigest;
 use imgc_base::config::ImageConfig;
+use imgc_base::diagnostic::count;
 use imgc_base::event::Silent;
 use imgc_execute::{Bases, Build, BuiltImage, NoCache, Prune};
 use imgc_image::flatten;
@@ -55,9 +56,9 @@ pub fn run(
             let dropped =
                 if matches!(prune, Prune::Garbage(_)) { ", but for the paths of -O2's rules" } else { "" };
             let text = format!(
-                "proved for {}: {} layers hold the root {root} of -O0's {}{dropped}, and the config is the same",
+                "proved for {}: the root {root} is the same in {} as in -O0's {}{dropped}, and the config is the same",
                 one.platform(),
-                one.manifest.layers.len(),
+                count(one.manifest.layers.len(), "layer"),
                 two.manifest.layers.len()
             );
             crate::render::talk(session, &text);

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use imgc_base::diagnostic::count;
 use imgc_execute::look::size::Sizes;
 
 use super::Row;
@@ -18,13 +19,13 @@ pub fn page(name: &str, sizes: &Sizes, rows: &[Row]) -> String {
     let mut out = page::start(&format!("{name}: size"), include_str!("treemap.css"));
     let _ = write!(
         out,
-        "<h1>{}</h1>\n<p>{} in {} files, {} layers; {} in {} files that nobody can see</p>\n",
+        "<h1>{}</h1>\n<p>{} in {}, {}; {} in {} that nobody can see</p>\n",
         escape(name),
         units::bytes(visible.bytes),
-        visible.files,
-        rows.len(),
+        count(visible.files, "file"),
+        count(rows.len(), "layer"),
         units::bytes(waste.bytes),
-        waste.files,
+        count(waste.files, "file"),
     );
     out.push_str(
         "<nav id=\"trail\" aria-label=\"directory\"></nav>\n<div id=\"map\"></div>\n<p class=\"keys\">",

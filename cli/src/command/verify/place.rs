@@ -196,6 +196,7 @@ fn arguments(args: &build::Args, varied: &BTreeSet<Vary>) -> Vec<OsString> {
     one("--file", text(&args.file));
     one("--graph", args.graph.clone().map(PathBuf::into_os_string));
     one("--target", text(&args.target));
+    one("--ca-bundle", args.ca_bundle.clone().map(PathBuf::into_os_string));
     one("--shm-size", text(&args.shm_size));
     one("--cpus", Some(args.cpus.to_string().into()));
     one("--epoch", args.epoch.map(|seconds| seconds.to_string().into()));

@@ -11,7 +11,7 @@ use super::mount::number;
 use super::remote::{self, Address, Fetched};
 use super::{Outcome, add, chmod, owner, word};
 use crate::build::{Builder, Place};
-use crate::code::{BLANK, CHECKSUM, CHOWN, PATH, SOURCE};
+use crate::code::{CHECKSUM, CHOWN, PATH, SOURCE};
 use crate::env::expand_error;
 use crate::gofmt::append;
 use crate::nodes::Input;
@@ -172,14 +172,8 @@ fn sources(
                 continue;
             }
         };
-        if text.is_empty() {
-            errors.push(
-                Diagnostic::error(BLANK, format!("a source of {} can not be blank", name.text()))
-                    .at(path.span, "is empty after expansion")
-                    .help("to copy everything, write `.`"),
-            );
-            continue;
-        }
+        // A source that expands to nothing is the root, as in BuildKit. With `--parents` paths stay as they are written.
+        let text = if text.is_empty() && copy.parents { ".".to_owned() } else { text };
         match remote::recognise(&text, path.span) {
             Ok(address) => {
                 if name == Name::Copy && address != Address::Path {

@@ -7,10 +7,11 @@ use imgc_syntax::dockerfile::ast::Word;
 use super::owner::of_user;
 use super::{Outcome, add, word};
 use crate::build::{Builder, Place};
-use crate::code::{BLANK, PATH};
+use crate::code::PATH;
 use crate::state::State;
 
-/// Any directory but the root is a step of its own, also if it exists.
+/// Any directory but the root is a step of its own, also if it exists. A word that expands to nothing names the
+/// directory that is current anyway.
 pub(super) fn lower(
     builder: &mut Builder<'_, '_>,
     state: &mut State,
@@ -18,11 +19,6 @@ pub(super) fn lower(
     path: &Word,
 ) -> Outcome {
     let text = word(builder, state, path).map_err(|error| vec![error])?.text;
-    if text.is_empty() {
-        return Err(vec![
-            Diagnostic::error(BLANK, "WORKDIR can not be blank").at(path.span, "is empty after expansion"),
-        ]);
-    }
     let cwd = state
         .cwd
         .resolve(&text)

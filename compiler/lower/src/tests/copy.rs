@@ -41,6 +41,8 @@ fn paths() {
         ("WORKDIR /w\nCOPY a ..", vec!["a"], "/", true),
         ("COPY ../../a/./b//c /", vec!["a/b/c"], "/", true),
         ("COPY / . /d/", vec![".", "."], "/d", true),
+        ("ARG e\nCOPY $e b \"$e\" /d/", vec![".", "b", "."], "/d", true),
+        ("COPY --parents $e /d/", vec!["."], "/d", true),
         ("COPY a* [b]? /d/", vec!["a*", "[b]?"], "/d", true),
         (
             "COPY [\"a b\", \"$PATH\", \"/d/\"]",
@@ -147,6 +149,9 @@ fn working_directories() {
     // Each but the root is a layer.
     let layers: Vec<bool> = image(text).history.iter().map(|entry| entry.node.is_some()).collect();
     assert_eq!(layers, [false, true, false, true]);
+    // What expands to nothing changes nothing.
+    assert_eq!(history("FROM scratch\nWORKDIR /a\nWORKDIR $x\nWORKDIR \"\""), ["WORKDIR /a"; 3]);
+    assert_eq!(history("FROM scratch\nWORKDIR $x"), ["WORKDIR /"]);
 }
 
 #[test]

@@ -11,9 +11,7 @@ fn one_error_each() {
         "ARG x\nFROM $x",
         "FROM debian\nUSER $x",
         "FROM debian\nVOLUME $x",
-        "FROM debian\nWORKDIR $x",
         "FROM debian\nENV $x=1",
-        "FROM debian\nCOPY $x /",
         "FROM --platform=linux/a/b/c debian",
         "ARG TARGETPLATFROM\nFROM --platform=$TARGETPLATFROM debian",
         "FROM debain",
@@ -107,4 +105,38 @@ fn too_much_is_refused() {
     assert!(found.contains("E0220"), "{found}");
     let many = "FROM scratch\n".repeat(crate::MAX_STAGES + 1);
     assert!(errors(&many).starts_with("E0220"));
+}
+
+/// What a check says of all stages, with and without a world to ask.
+fn checked(text: &str, asks: bool) -> Vec<String> {
+    let mut sources = SourceMap::default();
+    let id = sources.add("Dockerfile", text);
+    let parsed = imgc_syntax::dockerfile::parse(id, text);
+    assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+    let (options, fake) = (options(), Fake::new());
+    let context = crate::checks::CheckContext {
+        options: &options,
+        ignore: &[],
+        world: asks.then_some(&fake as &dyn World),
+        all_stages: true,
+    };
+    let found = crate::wrong::errors(&parsed.dockerfile, &mut sources, &context);
+    found.iter().map(|one| format!("{} {}", sources.locate(one.labels[0].span).unwrap(), one.code)).collect()
+}
+
+#[test]
+fn a_check_finds_what_a_build_would_fail_at() {
+    // Also in stages that the target does not need; each once.
+    let text = "FROM debian AS base\nEXPOSE abc\nFROM base AS a\nCOPY --chmod=9 x /\nFROM base\nCOPY --from=7 x /\n\
+        COPY --from=last x /\nFROM debian AS last";
+    let all =
+        ["Dockerfile:2:8 E0213", "Dockerfile:4:14 E0209", "Dockerfile:6:13 E0206", "Dockerfile:7:13 E0207"];
+    assert_eq!(checked(text, false), all);
+    assert_eq!(checked(text, true), all);
+    // An image that is not there is no fault of the text.
+    assert_eq!(checked("FROM nowhere\nCOPY --from=nothing a /", true), [""; 0]);
+    // What a base image sets is unknown if there is nobody to ask.
+    let text = "FROM debian\nUSER $WHO\nSTOPSIGNAL $WHAT\nENV a=${SET:?}\nEXPOSE abc";
+    assert_eq!(checked(text, false), ["Dockerfile:5:8 E0213"]);
+    assert_eq!(checked(text, true).len(), 4);
 }

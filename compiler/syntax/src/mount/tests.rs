@@ -74,6 +74,7 @@ fn wrong_ones() {
     for (value, expected) in [
         ("", "[] an empty mount"),
         ("type=volume", "[type=volume] unsupported mount type `volume`"),
+        ("type=tmp", "[type=tmp] unsupported mount type `tmp` (did you mean `tmpfs`?)"),
         ("type=sceret", "[type=sceret] unsupported mount type `sceret` (did you mean `secret`?)"),
         ("tpye=bind", "[tpye=bind] unexpected key `tpye` in `tpye=bind` (did you mean `type`?)"),
         (" target=/x", "[ target=/x] unexpected key ` target` in ` target=/x` (did you mean `target`?)"),
@@ -89,7 +90,10 @@ fn wrong_ones() {
         ("type=cache,mode=+7", "[mode=+7] invalid value for mode: `+7` (write it in octal: `0755`)"),
         ("type=cache,uid=-1", "[uid=-1] invalid value for uid: `-1`"),
         ("type=cache,gid=4294967296", "[gid=4294967296] invalid value for gid: `4294967296`"),
-        ("type=cache,sharing=lock", "[sharing=lock] unsupported sharing value `lock`"),
+        (
+            "type=cache,sharing=lock",
+            "[sharing=lock] unsupported sharing value `lock` (did you mean `locked`?)",
+        ),
         (
             "type=tmpfs,size=64q",
             "[size=64q] invalid value for size: `64q` (write bytes, or a number with k, m or g: `64m`)",

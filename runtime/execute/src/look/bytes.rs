@@ -20,6 +20,13 @@ pub enum Meaning {
     Time(&'static str),
     /// A value that was varied on purpose: its name.
     Varied(String),
+    /// A file or format that is known for it: one word, and the likely cause with what to do.
+    Known {
+        /// One word.
+        word: &'static str,
+        /// The cause.
+        cause: &'static str,
+    },
     /// Bytes without a pattern.
     Random,
     /// The same lines in another order.
@@ -36,6 +43,7 @@ impl Meaning {
         match self {
             Self::Time(_) => "time",
             Self::Varied(name) => name,
+            Self::Known { word, .. } => word,
             Self::Random => "random",
             Self::Order => "order",
             Self::Number => "number",
@@ -52,6 +60,7 @@ impl Meaning {
             Self::Varied(name) => {
                 format!("the {name} of the machine gets into the file; give the command a fixed value")
             }
+            Self::Known { cause, .. } => (*cause).to_owned(),
             Self::Random => {
                 "random bytes or a hash over something that differs: a key, an id, a temporary name; \
                              make it at run time, or from a fixed seed"
@@ -94,6 +103,9 @@ pub fn explain(
         varied.iter().find(|(_, a, b)| has(before, a) && has(after, b) && !has(before, b))
     {
         return finding(Meaning::Varied(name.clone()));
+    }
+    if let Some(meaning) = super::formats::known(path, before, after, offset) {
+        return finding(meaning);
     }
     if let Some(what) = header(path, before, offset) {
         return finding(Meaning::Time(what));

@@ -14,6 +14,7 @@
 
 pub mod bytes;
 pub mod files;
+mod formats;
 pub mod packages;
 pub mod record;
 pub mod size;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use imgc_base::diagnostic::count;
 use imgc_base::event::Event;
 use imgc_image::merge::MergedEntry;
 use imgc_optimise::rules::Rules;
@@ -56,6 +57,10 @@ fn say(build: &Build<'_>, text: &str) {
         build.emit(Event::Dropped { rule: rule.to_owned(), path: path.to_owned(), bytes });
     }
     for (rule, (paths, bytes)) in totals {
-        build.emit(Event::Note(format!("-O2 {rule}: {paths} paths, {bytes} bytes dropped")));
+        build.emit(Event::Note(format!(
+            "-O2 {rule}: {}, {} dropped",
+            count(paths, "path"),
+            count(bytes, "byte")
+        )));
     }
 }

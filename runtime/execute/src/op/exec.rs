@@ -16,6 +16,7 @@ use imgc_store::StepRecord;
 
 use super::mounts;
 use super::secrets::Secrets;
+use super::trust;
 use crate::error::{ExecuteError, StepFailure};
 use crate::foreign;
 use crate::hint;
@@ -140,11 +141,7 @@ fn execute(
         lower.push(build.store.ensure_tree(&layer.diff_id)?);
     }
     let work = build.store.work_dir("run")?;
-    let upper = work.path().join("upper");
-    let overlay_work = work.path().join("work");
-    for dir in [&upper, &overlay_work] {
-        fs_err::create_dir(dir).map_err(ExecuteError::io("make a work directory"))?;
-    }
+    let (upper, overlay_work) = (work.subdir("upper")?, work.subdir("work")?);
     let user = users::resolve(&root.tree, build.store, &exec.user)?;
     let secrets = Secrets::read(build, exec)?;
     let mounts = mounts::prepare(build, exec, inputs, &secrets, &work)?;
@@ -253,6 +250,11 @@ fn environment(
     lend("SOURCE_DATE_EPOCH", &build.options.epoch.seconds().to_string());
     for (name, value) in &build.options.lent_env {
         lend(name, value);
+    }
+    if build.options.ca_bundle.is_some() {
+        for (name, value) in trust::variables() {
+            lend(name, value);
+        }
     }
     env
 }

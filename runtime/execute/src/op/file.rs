@@ -122,8 +122,7 @@ fn write(build: &Build<'_>, planned: &Planned<'_>, need: Need) -> Result<Layer, 
     // A layer in no form at all would be lost: it stays on disk.
     if need.tree || !need.blob {
         let work = build.store.work_dir("copy")?;
-        let dir = work.path().join("tree");
-        fs_err::create_dir(&dir).map_err(ExecuteError::io("make a work directory"))?;
+        let dir = work.subdir("tree")?;
         let root = imgc_image::Root::open(&dir).map_err(ExecuteError::io("open a work directory"))?;
         let mut tree = TreeWriter::new(root);
         let index = planned.write(&mut sink, Some(&mut tree))?;

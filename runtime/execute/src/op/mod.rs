@@ -9,3 +9,4 @@ pub mod mounts;
 pub mod secrets;
 pub mod source;
 pub mod stack;
+mod trust;

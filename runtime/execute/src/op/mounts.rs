@@ -16,6 +16,7 @@ use imgc_store::{CacheMount, WorkDir};
 
 use super::file::context_root;
 use super::secrets::Secrets;
+use super::trust;
 use crate::error::ExecuteError;
 use crate::run::Build;
 use crate::value::{Root, Value};
@@ -91,6 +92,9 @@ pub fn prepare(
         let target = ImagePath::clean(format!("/dev/pipes/{name}")).map_err(imgc_image::ImageError::from)?;
         let what = What::File { bytes: script.clone().into_bytes(), mode: 0o755, uid: 0, gid: 0 };
         prepared.specs.push(MountSpec { target, what });
+    }
+    if let Some(bundle) = &build.options.ca_bundle {
+        prepared.specs.extend(trust::mounts(bundle)?);
     }
     Ok(prepared)
 }
@@ -208,7 +212,7 @@ fn bind(
     }
     let (upper, work) = (scratch.join("upper"), scratch.join("work"));
     for dir in [&upper, &work] {
-        fs_err::create_dir_all(dir).map_err(ExecuteError::io("make a work directory"))?;
+        imgc_store::make_root(dir)?;
     }
     Ok(What::Overlay { lower, upper, work, source, readonly: !writable })
 }

@@ -4,17 +4,22 @@
 //! tool looks for it again. A rule changes such bytes only where their place in the format says that they are a
 //! time, and their value lies between the start of the step and the last change of the file: the clock of this step
 //! and nothing else. No rule is for files whose digest tools write down elsewhere (packages, archives that are given
-//! on): it would no longer be theirs. Only headers are read here; the content is read once, later, by the writer of the layer.
+//! on): it would no longer be theirs. Of most files only headers are read here; the content is read once, later, by the writer of the layer.
 //!
 //! | rule | files | bytes |
 //! |---|---|---|
+//! | `apt-index` | `/var/cache/apt/pkgcache.bin`, `srcpkgcache.bin` | left out: times and numbers of files of the machine |
 //! | `python-bytecode` | `*.pyc` | the time of the source in the header (PEP 552, flags 0) |
 //! | `archive-times` | `*.a` | the times of members in their headers (`ar`) |
+//! | `git-state` | git's `index`; what lies below `.git/logs` | times, devices and inodes of files; the times of reflogs |
 //! | `gzip-time` | `*.gz` of logs and manuals: below `/var/log`, and `share/man`, `share/doc`, `share/info` anywhere | the time in the header (RFC 1952) |
 //! | `ldconfig-cache` | `/var/cache/ldconfig/aux-cache` | left out: inode numbers and times of the machine |
+//! | `log-times` | the logs of dpkg, apt and `update-alternatives` | the times at the places where they stand in lines |
 
 mod ar;
+mod git;
 mod gzip;
+mod logs;
 mod pyc;
 
 use std::collections::BTreeMap;
@@ -31,12 +36,18 @@ use crate::rooted::{Root, set_time};
 /// A rule by which bytes are the same everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
+    /// The index that apt makes of lists as old as they were when the step ran.
+    AptIndex,
     /// Times of members of `ar` archives.
     ArchiveTimes,
+    /// What git notes of the machine.
+    GitState,
     /// The time in the header of a gzip file.
     GzipTime,
     /// The cache that only the machine which made it can use.
     LdconfigCache,
+    /// Times in the logs of the package manager.
+    LogTimes,
     /// The time of the source in the header of compiled Python.
     PythonBytecode,
 }
@@ -45,9 +56,12 @@ impl Rule {
     /// Its name for users.
     pub fn name(self) -> &'static str {
         match self {
+            Self::AptIndex => "apt-index",
             Self::ArchiveTimes => "archive-times",
+            Self::GitState => "git-state",
             Self::GzipTime => "gzip-time",
             Self::LdconfigCache => "ldconfig-cache",
+            Self::LogTimes => "log-times",
             Self::PythonBytecode => "python-bytecode",
         }
     }
@@ -55,9 +69,12 @@ impl Rule {
     /// What it does, for a sentence.
     pub fn what(self) -> &'static str {
         match self {
+            Self::AptIndex => "left out: it is for lists with other times, and apt makes it again",
             Self::ArchiveTimes => "times of members moved with the files of the step",
+            Self::GitState => "times moved with the files of the step, without devices and inodes",
             Self::GzipTime => "time in the header moved with the files of the step",
             Self::LdconfigCache => "left out: it holds inode numbers, and ldconfig makes it again",
+            Self::LogTimes => "times in lines moved with the files of the step",
             Self::PythonBytecode => "time in the header moved with the source",
         }
     }
@@ -68,7 +85,11 @@ pub type Normalised = BTreeMap<Rule, Vec<ImagePath>>;
 
 /// A path whose file is left out of layers if the step made it.
 pub(crate) fn is_left_out(path: &ImagePath) -> Option<Rule> {
-    (path.as_bytes() == b"var/cache/ldconfig/aux-cache").then_some(Rule::LdconfigCache)
+    match path.as_bytes() {
+        b"var/cache/apt/pkgcache.bin" | b"var/cache/apt/srcpkgcache.bin" => Some(Rule::AptIndex),
+        b"var/cache/ldconfig/aux-cache" => Some(Rule::LdconfigCache),
+        _ => None,
+    }
 }
 
 /// True where logs and manuals lie, which nobody keeps a digest of.
@@ -94,6 +115,11 @@ impl Window {
     fn has(self, seconds: i64) -> bool {
         (self.start..=self.end).contains(&seconds)
     }
+
+    /// For times that programs ask for: the clock of files is a tick behind, which may be the second before.
+    fn with_a_tick(self) -> Self {
+        Self { end: self.end.saturating_add(1), ..self }
+    }
 }
 
 /// A file that the step changed.
@@ -107,6 +133,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) was: i64,
     /// True if the step clock gave it its time.
     pub(crate) is_new: bool,
+    /// The size of the file that the layers below have there.
+    pub(crate) below: u64,
 }
 
 /// New bytes at places of a file.
@@ -122,7 +150,7 @@ pub(crate) fn apply<'a>(
 ) -> Result<Normalised, ImageError> {
     let mut done = Normalised::new();
     for candidate in files {
-        let Candidate { path, time, was, is_new } = candidate;
+        let Candidate { path, time, was, is_new, below } = candidate;
         let name = path.name().unwrap_or_default();
         let window = Window { start, end: was, time };
         let (rule, patches) = if let Some(times) = pyc::source_of(path).and_then(|source| moved.get(&source))
@@ -132,6 +160,12 @@ pub(crate) fn apply<'a>(
             (Rule::ArchiveTimes, look(root, path, |file| ar::patches(file, window))?)
         } else if is_new && name.ends_with(b".gz") && is_read_by_people(path) {
             (Rule::GzipTime, look(root, path, |file| gzip::patches(file, window))?)
+        } else if is_new && git::is_index(path) {
+            (Rule::GitState, look(root, path, |file| git::index_patches(file, window))?)
+        } else if is_new && git::is_reflog(path) {
+            (Rule::GitState, look(root, path, |file| git::reflog_patches(file, window))?)
+        } else if is_new && let Some(form) = logs::form(path) {
+            (Rule::LogTimes, look(root, path, |file| logs::patches(file, form, below, window))?)
         } else {
             continue;
         };

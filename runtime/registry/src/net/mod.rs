@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use imgc_base::cancel::Cancel;
 use ureq::Agent;
-use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{
     ConnectProxyConnector, Connector, RustlsConnector, SocksConnector, TcpConnector,
 };
@@ -63,7 +62,7 @@ impl Net {
         // Scripted servers speak in the clear; reading the system's authorities for each would only take time.
         #[cfg(any(test, feature = "testing"))]
         if config.book.is_some() {
-            return Ok((TlsConfig::builder().build(), None));
+            return Ok((ureq::tls::TlsConfig::builder().build(), None));
         }
         self.roots.tls(config, origin, verify)
     }

@@ -188,6 +188,8 @@ impl Person {
             libc::SYS_setgroups if number(0) > GROUPS => Err(Errno::INVAL),
             libc::SYS_setgroups => {
                 self.groups = tracee.numbers(args[1], number(0) as usize)?;
+                // As the kernel keeps them, and tells them.
+                self.groups.sort_unstable();
                 Ok(0)
             }
             _ => Err(Errno::NOSYS),
