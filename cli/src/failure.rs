@@ -159,12 +159,10 @@ impl Failure {
     }
 
     fn registry(error: &imgc_registry::Error) -> Self {
-        let code = match error.kind() {
-            imgc_registry::Kind::Cancelled => return Self::new(code::INTERRUPTED, "interrupted"),
-            imgc_registry::Kind::Local => code::FAILED,
-            _ => code::NETWORK,
-        };
-        let mut failure = Self::chain(code, error);
+        if error.kind() == imgc_registry::Kind::Cancelled {
+            return Self::new(code::INTERRUPTED, "interrupted");
+        }
+        let mut failure = Self::chain(code::NETWORK, error);
         failure.notes.extend(error.notes());
         failure.helps.extend(error.help());
         if is_full(error) {
