@@ -92,7 +92,11 @@ fn row(image: Image, store: &imgc_store::Store) -> Result<Row, Failure> {
     let mut platforms = Vec::new();
     let mut created = String::new();
     for one in &opened {
-        platforms.push(one.platform().to_string());
+        // What is no image (a chart, a signature) is for none.
+        let platform = one.platform();
+        if !platform.os.is_empty() {
+            platforms.push(platform.to_string());
+        }
         created = one.config.created.clone().unwrap_or_default();
         blobs.extend(one.manifest.layers.iter().map(|layer| (layer.digest, layer.size)));
     }
