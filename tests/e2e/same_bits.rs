@@ -88,18 +88,51 @@ fn whoever_builds_wherever_and_whenever() {
         shell.arg(command.get_program());
         assert_eq!(expected, digest(&shell.output().unwrap()), "umask {umask}");
     }
-    as_another_user(test, &fresh(), &expected);
+    as_another_user(
+        test,
+        &fresh(),
+        &["import", "busybox.tar", "busybox", "--env", "PATH=/bin:/usr/bin"],
+        &expected,
+    );
+}
+
+/// Packages that ask about users, groups and times when they are installed, and users made in a step.
+const PACKAGES: &str = "FROM debian:bookworm
+RUN apt-get update && apt-get install -y --no-install-recommends cron git man-db openssh-client python3-minimal
+RUN git init -q /src && cd /src && git config user.email a@b && git config user.name a && touch f && git add f
+RUN adduser --quiet --system --group --home /srv/app app && su -s /bin/sh app -c 'id > /srv/app/who' && python3 -c 'import ast, os; print(os.stat(ast.__cached__).st_mtime)' > /pyc
+RUN find / -xdev -newer /srv/app/who | sort > /newer
+";
+
+#[test]
+fn packages_are_installed_the_same_by_everybody() {
+    let test = "packages_are_installed_the_same_by_everybody";
+    let Some(debian) = root::debian(test) else { return };
+    let place = || {
+        let place = place();
+        place.write("ctx/Dockerfile", PACKAGES);
+        fs_err::copy(&debian, place.path("debian.tar")).unwrap();
+        place
+    };
+    let first = place();
+    first.imgc(&["import", "debian.tar", "debian:bookworm"]).ok();
+    let built = first.imgc(&["build", "-q", "ctx"]);
+    if peer::unreachable(test, &built) {
+        return;
+    }
+    let expected = built.ok().stdout.trim().to_owned();
+    as_another_user(test, &place(), &["import", "debian.tar", "debian:bookworm"], &expected);
 }
 
 /// Without root: this user's range of ids if there is one, else a single id.
-fn as_another_user(test: &str, place: &Place, expected: &str) {
+fn as_another_user(test: &str, place: &Place, import: &[&str], expected: &str) {
     let Some([setpriv]) = peer::need(test, ["setpriv"]) else { return };
     if !peer::is_root() {
         peer::skipped(test, "not root, so no other user can be tried");
         return;
     }
     let nobody = "65534";
-    fs_err::remove_dir_all(place.store()).unwrap();
+    fs_err::remove_dir_all(place.store()).ok();
     peer::run(Command::new("chown").args(["-R", &format!("{nobody}:{nobody}")]).arg(place.path("")));
     // The way to the program must be open to that user.
     let program = place.path("imgc");
@@ -111,7 +144,7 @@ fn as_another_user(test: &str, place: &Place, expected: &str) {
         command.args(["--reuid", nobody, "--regid", nobody, "--clear-groups"]).arg(&program).args(args);
         command.current_dir(place.path("")).output().unwrap()
     };
-    let import = run(&["import", "busybox.tar", "busybox", "--env", "PATH=/bin:/usr/bin"]);
+    let import = run(import);
     if import.status.code() == Some(9) {
         peer::skipped(test, &format!("no user namespaces: {}", String::from_utf8_lossy(&import.stderr)));
         return;
