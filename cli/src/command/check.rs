@@ -1,5 +1,6 @@
 //! `imgc check`: the build checks, without building.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use clap::ValueEnum;
@@ -212,7 +213,7 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri.push_str(&format!("%{byte:02X}"));
+            let _ = write!(uri, "%{byte:02X}");
         }
         uri
     })

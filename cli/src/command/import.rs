@@ -19,9 +19,9 @@ use crate::session::Session;
 pub struct Args {
     /// The archive, plain or compressed (`-` reads stdin)
     file: PathBuf,
-    /// The image's name
+    /// The image's name; without one it is kept by its digest
     #[arg(value_name = "NAME[:TAG]")]
-    name: String,
+    name: Option<String>,
     /// For which platform it is (default: this machine's)
     #[arg(long)]
     platform: Option<Platform>,
@@ -41,7 +41,14 @@ pub struct Args {
 
 /// Imports.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
-    let name: Reference = args.name.parse()?;
+    let name: Option<Reference> = args.name.as_deref().map(str::parse).transpose()?;
+    if let Some(url) =
+        args.file.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"))
+    {
+        let name = args.name.as_deref().unwrap_or("NAME");
+        return Err(Failure::usage(format!("`{url}` is not a file of this machine"))
+            .help(format!("fetch it first: `curl -fL {url} | imgc import - {name}`")));
+    }
     let store = session.store()?;
     let lease = store.begin_build()?;
     let platform = args.platform.clone().unwrap_or_else(Platform::host);
@@ -70,7 +77,13 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     };
     let descriptor = descriptor.map_err(|error| Failure::chain(code::FAILED, &error))?;
     lease.finish()?;
-    store.tag(&name, &descriptor)?;
-    writeln!(std::io::stdout(), "imported {} {}", name.familiar(), descriptor.digest)?;
+    let shown = if let Some(name) = name {
+        store.tag(&name, &descriptor)?;
+        format!("{} ", name.familiar())
+    } else {
+        store.keep(&descriptor)?;
+        String::new()
+    };
+    writeln!(std::io::stdout(), "imported {shown}{}", descriptor.digest)?;
     Ok(0)
 }

@@ -293,7 +293,11 @@ fn site(host: &str) -> Option<&str> {
     if !SHARED.contains(&two) {
         return Some(two);
     }
-    (count >= 3).then_some(host)
+    // A country's own order (`co.uk`): below it the third label is the owner's. Below a provider each host is another's.
+    let country = two.split_once('.').is_some_and(|(second, top)| {
+        matches!(second, "co" | "com" | "org" | "net" | "ac" | "ne" | "or") && top.len() == 2
+    });
+    if country { tail(3).filter(|_| count >= 3) } else { (count >= 3).then_some(host) }
 }
 
 #[cfg(test)]
@@ -366,6 +370,12 @@ mod tests {
             ("notexample.com", "example.com", false),
             ("a.co.uk", "b.co.uk", false),
             ("a.azurecr.io", "b.azurecr.io", false),
+            ("registry.firm.co.uk", "gitlab.firm.co.uk", true),
+            ("firm.com.au", "auth.firm.com.au", true),
+            ("co.uk", "a.co.uk", false),
+            ("1.2.3.4.nip.io", "9.2.3.4.nip.io", false),
+            ("a.firm.github.io", "b.firm.github.io", false),
+            ("a.eu.amazonaws.com", "b.eu.amazonaws.com", false),
             ("localhost", "localhost", true),
             ("reg", "auth", false),
             ("10.0.0.1", "10.0.0.1", true),

@@ -125,6 +125,37 @@ fn lists_filters_and_templates() {
     place.imgc(&["history", "-q", "team/app:1"]).ok().prints("<none>");
 }
 
+/// Formats, fields and words that scripts written for docker use.
+#[test]
+fn scripts_written_for_docker() {
+    let place = place();
+    if !place.with_busybox("scripts_written_for_docker") {
+        return;
+    }
+    let images = ["images", "--format"];
+    let out = |args: &[&str]| place.imgc(args).ok().stdout;
+    assert_eq!(out(&[images[0], images[1], r"{{.Repository}}\t{{.Tag}}"]), "busybox\tlatest\n");
+    let table = out(&[images[0], images[1], r"table {{.Repository}}\t{{.Tag}}\t{{.CreatedSince}}"]);
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["REPOSITORY", "TAG", "CREATED"]);
+    assert!(lines[1].ends_with(&["ago"]) || lines[1].ends_with(&["N/A"]), "{table}");
+    let history = out(&["history", "--format", r"table {{.ID}}\t{{.CreatedSince}}\t{{.Comment}}", "busybox"]);
+    assert!(history.starts_with("ID "), "{history}");
+    assert_eq!(out(&["inspect", "-f", "<{{.Comment}}{{.Parent}}{{.DockerVersion}}>", "busybox"]), "<>\n");
+
+    assert_eq!(out(&["image", "ls", "-q"]), out(&["images", "-q"]));
+    assert_eq!(out(&["image", "inspect", "-f", "{{.Os}}", "busybox"]), "linux\n");
+    assert_eq!(out(&["container", "run", "busybox", "echo", "image", "ls"]), "image ls\n");
+
+    // An image need not have a name.
+    place.imgc(&["export", "busybox", "-o", "root.tar"]).ok();
+    let said = out(&["import", "root.tar"]);
+    let id = said.split("sha256:").nth(1).unwrap();
+    assert_eq!(out(&["run", &id[..12], "echo", "1"]), "1\n");
+    place.imgc(&["import", "https://example.test/root.tar", "x"]).fails_with(2).says("curl");
+    place.imgc(&["copy", "oci:nowhere", "x"]).fails_with(2).says("No such file");
+}
+
 #[test]
 fn archives_of_several_images() {
     let place = place();

@@ -142,7 +142,11 @@ impl FileError {
             Self::Special { .. } => Some("add it to `.dockerignore`".to_owned()),
             Self::LinkOwner(_) => Some("give numbers: `--chown=1000:1000`".to_owned()),
             Self::Changed(_) | Self::Image(ImageError::Changed(_)) => {
-                Some("nothing may write to the build context during a build".to_owned())
+                Some(
+                    "nothing may write to the build context during a build; if it was a stage's or an image's file, the store \
+                     is damaged: `imgc store verify --full --repair`"
+                        .to_owned(),
+                )
             }
             Self::User(error) => error.help(),
             _ => None,
