@@ -71,8 +71,8 @@ fn what_has_no_meaning_here_is_refused() {
         ("--add-host=x:y", "not an IP address"),
         ("--label==x", "NAME=VALUE"),
         ("--annotation==y", "NAME=VALUE"),
-        ("--annotation=index:a=b", "imgc index annotate"),
-        ("--annotation=manifest[linux/amd64]:a=b", "is not supported"),
+        ("--annotation=index:a=b", "one platform gives no index"),
+        ("--annotation=index-descriptor:a=b", "is not supported"),
         ("--output=type=image,dest=x", "do not go together"),
         ("--platform=linux/a/b/c", "linux/a/b/c"),
         ("--output=type=nothing", "nothing"),
@@ -115,6 +115,7 @@ fn what_a_step_sees_of_them() {
         "--annotation",
         "org.example.a=b c",
         "--annotation=manifest:org.example.b=x:y=z",
+        "--annotation=manifest[linux/s390x]:org.example.c=elsewhere",
         "-o",
         "type=oci,dest=layout",
         "-o",
@@ -156,6 +157,44 @@ fn what_a_step_sees_of_them() {
 }
 
 /// Only the steps of the stages that are named run again.
+#[test]
+fn remarks_go_where_they_are_said_to_go() {
+    let place = place();
+    let args = [
+        "--platform=linux/amd64,linux/arm64",
+        "--annotation=index,manifest:both=1",
+        "--annotation=manifest[linux/arm64]:one=2",
+        "--annotation=manifest-descriptor[linux/amd64]:entry=3",
+        "-t=multi",
+        "-o=type=oci,dest=layout",
+    ];
+    let digest = place.build("FROM scratch\nCOPY Dockerfile /\n", &args);
+    let read = |digest: &str| -> Value {
+        let path = place.path(digest.replace("sha256:", "layout/blobs/sha256/"));
+        serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()
+    };
+    let index = read(&digest);
+    assert_eq!(index["annotations"], serde_json::json!({"both": "1"}));
+    let remarks: Vec<(Value, Value)> = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            let manifest = read(entry["digest"].as_str().unwrap());
+            (entry["annotations"]["entry"].clone(), manifest["annotations"].clone())
+        })
+        .collect();
+    assert_eq!(
+        remarks,
+        [
+            ("3".into(), serde_json::json!({"both": "1"})),
+            (Value::Null, serde_json::json!({"both": "1", "one": "2"}))
+        ]
+    );
+    place.imgc(&["inspect", "--raw", "multi"]).ok().prints("\"both\":\"1\"");
+    place.imgc(&["store", "verify", "--full"]).ok();
+}
+
 #[test]
 fn results_that_must_not_be_used() {
     let Some(place) = ready("results_that_must_not_be_used") else { return };

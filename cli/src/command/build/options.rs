@@ -8,6 +8,7 @@ use imgc_execute::{BuildOptions, NamedContext, NoCache, Prune, Secret, SecretByt
 use imgc_image::Compression;
 use imgc_optimise::rules::Rules;
 
+use super::annotations::Annotations;
 use super::args::Args;
 use super::{outputs, pairs};
 use crate::environment;
@@ -30,6 +31,8 @@ pub struct Asked {
     pub prune: Prune,
     /// Contexts by name.
     pub contexts: Contexts,
+    /// Remarks, also those that no manifest holds.
+    pub annotations: Annotations,
 }
 
 /// Checks and translates.
@@ -70,13 +73,15 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         .map_err(|error| {
             Failure::usage(error.to_string()).help("write it as `linux/amd64` or `linux/arm64`")
         })?;
+    let annotations = Annotations::parse(&args.annotations)?;
     let lower = imgc_lower::Options {
         target: args.target.clone(),
         build_args,
         platforms,
         build_platform: Platform::host(),
         labels: pairs::labels(&args.labels)?,
-        annotations: annotations(&args.annotations)?,
+        annotations: annotations.manifests.clone(),
+        platform_annotations: annotations.platforms.clone(),
         contexts: args
             .build_contexts
             .iter()
@@ -134,7 +139,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         git_env: environment::for_git(),
         web: session.web()?,
     };
-    Ok(Asked { lower, optimise, build, prune, contexts })
+    Ok(Asked { lower, optimise, build, prune, contexts, annotations })
 }
 
 /// A proxy that is given in one spelling counts for the other too, unless that is given itself: programs differ in which
@@ -231,24 +236,6 @@ pub fn read_epoch(name: &str, text: &str) -> Result<Epoch, Failure> {
         Failure::usage(format!("{name} is `{text}`, which is no time in seconds since 1970"))
             .help("for the last commit's time: `--epoch $(git log -1 --format=%ct)`")
     })
-}
-
-/// `NAME=VALUE` for the manifest. buildx's prefixes name other places, which have other commands here.
-fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
-    let mut annotations = BTreeMap::new();
-    for text in texts {
-        let (name, value) = pairs::pair("--annotation", text)?;
-        let name = match name.split_once(':') {
-            None => name,
-            Some(("manifest", name)) if !name.is_empty() => name.to_owned(),
-            Some((place, _)) => {
-                return Err(Failure::usage(format!("`--annotation {text}`: `{place}:` is not supported"))
-                    .help("build first, then `imgc index annotate`; without a prefix it is the manifest's"));
-            }
-        };
-        annotations.insert(name, value);
-    }
-    Ok(annotations)
 }
 
 /// What `--compress` asks for, or an output, as buildx has it: the layers of a build are one set of blobs.
