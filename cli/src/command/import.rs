@@ -10,6 +10,7 @@ use imgc_execute::import;
 
 use super::change;
 use crate::failure::{Failure, code};
+use crate::render;
 use crate::session::Session;
 
 /// Make an image of a root filesystem's tar archive
@@ -77,13 +78,13 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     };
     let descriptor = descriptor.map_err(|error| Failure::chain(code::FAILED, &error))?;
     lease.finish()?;
-    let shown = if let Some(name) = name {
+    if let Some(name) = name {
         store.tag(&name, &descriptor)?;
-        format!("{} ", name.familiar())
+        render::talk(session, &format!("the image is {}", name.familiar()));
     } else {
         store.keep(&descriptor)?;
-        String::new()
-    };
-    writeln!(std::io::stdout(), "imported {shown}{}", descriptor.digest)?;
+        render::talk(session, &format!("the image has no name: imgc tag {} NAME", descriptor.digest.short()));
+    }
+    writeln!(std::io::stdout(), "{}", descriptor.digest)?;
     Ok(0)
 }

@@ -16,7 +16,7 @@ fn names_and_removal() {
         .imgc(&["rm", "app:2", "nothing", "app"])
         .fails_with(1)
         .says("there is no image `nothing`")
-        .prints("untagged app:latest");
+        .prints("Untagged: app:latest");
     place.imgc(&["rm", "-f", "nothing"]).ok();
     place.build("FROM busybox\nRUN echo 1 > /1\n", &["-t", "app"]);
     place.imgc(&["rm", "-f", "app"]).ok();
@@ -171,7 +171,7 @@ fn archives_of_several_images() {
         assert!(listed.stdout.contains(&digest), "{format}: {}", listed.stdout);
     }
     let archive = fs_err::read(place.path("oci.tar")).unwrap();
-    place.imgc_with(&["load"], &archive).ok().prints("loaded app:latest");
+    place.imgc_with(&["load"], &archive).ok().prints("Loaded image: app:latest");
     place.imgc_with(&["load"], &archive[..1000]).fails_with(1);
     place.imgc_with(&["load"], b"").fails_with(1);
     // An image without a name is kept by its digest.
