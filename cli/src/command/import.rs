@@ -8,7 +8,7 @@ use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
 use imgc_execute::import;
 
-use super::change;
+use super::{change, names};
 use crate::failure::{Failure, code};
 use crate::render;
 use crate::session::Session;
@@ -42,7 +42,7 @@ pub struct Args {
 
 /// Imports.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
-    let name: Option<Reference> = args.name.as_deref().map(str::parse).transpose()?;
+    let name: Option<Reference> = args.name.as_deref().map(|text| names::given(session, text)).transpose()?;
     if let Some(url) =
         args.file.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"))
     {
@@ -80,7 +80,6 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     lease.finish()?;
     if let Some(name) = name {
         store.tag(&name, &descriptor)?;
-        render::talk(session, &format!("the image is {}", name.familiar()));
     } else {
         store.keep(&descriptor)?;
         render::talk(session, &format!("the image has no name: imgc tag {} NAME", descriptor.digest.short()));
