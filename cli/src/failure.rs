@@ -154,7 +154,11 @@ impl Failure {
                 failure
             }
             ExecuteError::Registry(error) => Self::registry(error),
-            other => Self::chain(code::FAILED, other),
+            other => {
+                let mut failure = Self::chain(code::FAILED, other);
+                failure.helps.extend(is_damaged(other).then(|| REPAIR.to_owned()));
+                failure
+            }
         }
     }
 
@@ -202,6 +206,21 @@ fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
         next = error.source();
     }
     false
+}
+
+/// What to do where something in the store is not what was put there.
+const REPAIR: &str =
+    "something in the store is damaged: `imgc store verify --full --repair`, then build again";
+
+/// True if the store has lost or changed what it should hold.
+fn is_damaged(error: &ExecuteError) -> bool {
+    use imgc_image::ImageError::Changed;
+    use imgc_store::StoreError as Store;
+    match error {
+        ExecuteError::Store(Store::Missing { .. } | Store::Size { .. } | Store::DiffId { .. }) => true,
+        ExecuteError::Store(Store::Image(error)) | ExecuteError::Image(error) => matches!(error, Changed(_)),
+        _ => false,
+    }
 }
 
 /// Codes of diagnostics that are no fault of the text: a registry that does not answer.

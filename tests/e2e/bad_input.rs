@@ -216,3 +216,29 @@ fn a_graph_that_lies_about_its_base() {
         }
     }
 }
+
+/// A file of an unpacked layer has other bytes: no image is made of them, and the message says what makes it whole again.
+#[test]
+fn a_damaged_tree_is_never_copied_from() {
+    let place = place();
+    if !place.with_busybox("a_damaged_tree_is_never_copied_from") {
+        return;
+    }
+    let first = "FROM busybox AS a\nRUN echo right > /word\n";
+    place.build(first, &[]);
+    let second = format!("{first}RUN ls -l /word > /list\nFROM busybox\nCOPY --from=a /word /\n");
+    place.write("ctx/Dockerfile", &second);
+    let trees = fs_err::read_dir(place.store().join("trees")).unwrap();
+    let words: Vec<_> =
+        trees.map(|tree| tree.unwrap().path().join("word")).filter(|word| word.exists()).collect();
+    assert_eq!(words.len(), 1);
+    let modified = fs_err::metadata(&words[0]).unwrap().modified().unwrap();
+    fs_err::write(&words[0], "wrong\n").unwrap();
+    fs_err::OpenOptions::new().write(true).open(&words[0]).unwrap().file().set_modified(modified).unwrap();
+    let refused = place.imgc(&["build", "-q", "ctx"]).fails_with(1);
+    assert!(refused.stderr.contains("store verify --full --repair"), "{}", refused.stderr);
+    place.imgc(&["store", "verify", "--full", "--repair"]).ok();
+    let healed = place.imgc(&["build", "-q", "-t", "app", "ctx"]).ok();
+    assert_eq!(place.imgc(&["cat", "app", "/word"]).ok().stdout, "right\n");
+    assert_eq!(healed.stdout, place.imgc(&["build", "-q", "--no-cache", "ctx"]).ok().stdout);
+}

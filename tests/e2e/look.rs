@@ -205,3 +205,20 @@ fn what_level_2_drops_is_named_each_time_and_the_rest_is_certified() {
     assert!(said.contains("-O2 pip-cache") && !said.contains("apt-lists"), "{said}");
     assert_eq!(place.imgc(&["run", "app:3", "cat", "/var/lib/apt/lists/a"]).ok().stdout, "abc\n");
 }
+
+/// Names of files are bytes, also on the command line.
+#[test]
+fn names_that_are_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = place();
+    if !place.with_busybox("names_that_are_no_text") {
+        return;
+    }
+    place.build("FROM busybox\nRUN echo there > \"/$(printf 'a\\377b')\"\n", &["-t", "app"]);
+    let name = std::ffi::OsStr::from_bytes(b"/a\xffb");
+    for (command, want) in [("cat", "there\n"), ("files", "/a\u{fffd}b\n")] {
+        let done =
+            imgc_testkit::Done::of(&place.command().args([command, "app"]).arg(name).output().unwrap()).ok();
+        assert!(done.stdout.ends_with(want), "{}", done.stdout);
+    }
+}

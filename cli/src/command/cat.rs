@@ -1,6 +1,8 @@
 //! `imgc cat`: a file of an image.
 
+use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 
 use imgc_base::ImagePath;
 use imgc_base::platform::Platform;
@@ -19,7 +21,7 @@ pub struct Args {
     image: String,
     /// The file; links are followed as in the image
     #[arg(value_name = "PATH", required = true)]
-    paths: Vec<String>,
+    paths: Vec<OsString>,
     /// The image for this platform, of several
     #[arg(long)]
     platform: Option<Platform>,
@@ -32,10 +34,11 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let tree = Tree::new(find::layers(&store, &opened)?);
     let mut out = std::io::stdout().lock();
     for text in &args.paths {
-        let path = ImagePath::clean(text).map_err(|error| Failure::usage(error.to_string()))?;
+        let path = ImagePath::clean(text.as_bytes()).map_err(|error| Failure::usage(error.to_string()))?;
         let path = tree.resolve(&path, true)?;
         let Some(found) = tree.get(&path) else {
-            let failure = Failure::new(code::FAILED, format!("there is no `{text}` in `{}`", args.image));
+            let failure =
+                Failure::new(code::FAILED, format!("there is no `{}` in `{}`", text.display(), args.image));
             return Err(failure.help(format!("see what there is: `imgc files {} /`", args.image)));
         };
         let content = found.content();

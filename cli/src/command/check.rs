@@ -1,5 +1,6 @@
 //! `imgc check`: the build checks, without building.
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use clap::ValueEnum;
@@ -206,6 +207,18 @@ fn github(out: &mut impl Write, findings: &[Diagnostic], sources: &SourceMap) ->
     Ok(())
 }
 
+/// A path as a URI reference.
+fn uri(path: &str) -> String {
+    path.bytes().fold(String::new(), |mut uri, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+        uri
+    })
+}
+
 /// SARIF 2.1.0.
 fn sarif(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
     let rules: Vec<_> = RULES
@@ -230,7 +243,7 @@ fn sarif(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
                     let (line, column) = place(file, label.span.start);
                     let (end_line, end_column) = place(file, label.span.end);
                     Some(json!({"physicalLocation": {
-                        "artifactLocation": {"uri": file.name},
+                        "artifactLocation": {"uri": uri(&file.name)},
                         "region": {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column},
                     }}))
                 })
@@ -252,4 +265,30 @@ fn sarif(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
             "results": results,
         }],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sarif_counts_characters_and_escapes_paths() {
+        let mut sources = SourceMap::default();
+        let source = sources.add("my dir/é", "FROM x\nENV é=ü b c\n");
+        let span = imgc_base::Span { source, start: 14, end: 16 };
+        let found = Diagnostic::warning("UndefinedVar", "m").at(span, "");
+        let place = &sarif(&[found], &sources)["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "my%20dir/%C3%A9");
+        let region = json!({"startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 8});
+        assert_eq!(place["region"], region);
+    }
+
+    #[test]
+    fn pages_of_rules() {
+        let page = |name: &str| url(RULES.iter().find(|rule| rule.name == name).unwrap());
+        let at = |page: &str| format!("https://docs.docker.com/go/dockerfile/rule/{page}/");
+        assert_eq!(page("JSONArgsRecommended"), at("json-args-recommended"));
+        assert_eq!(page("FromAsCasing"), at("from-as-casing"));
+        assert_eq!(page("SecretsUsedInArgOrEnv"), at("secrets-used-in-arg-or-env"));
+    }
 }

@@ -1,6 +1,8 @@
 //! `imgc files`: what is in an image, without running it.
 
+use std::ffi::OsString;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 
 use imgc_base::ImagePath;
 use imgc_base::platform::Platform;
@@ -23,7 +25,7 @@ pub struct Args {
     image: String,
     /// A directory or file
     #[arg(value_name = "PATH", default_value = "/")]
-    path: String,
+    path: OsString,
     /// Directories with all that is below them
     #[arg(short = 'R', long)]
     recursive: bool,
@@ -37,7 +39,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let opened = find::open(&store, &args.image, args.platform.as_ref())?;
     let tree = Tree::new(find::layers(&store, &opened)?);
-    let path = ImagePath::clean(&args.path).map_err(|error| Failure::usage(error.to_string()))?;
+    let path = ImagePath::clean(args.path.as_bytes()).map_err(|error| Failure::usage(error.to_string()))?;
     let path = tree.resolve(&path, true)?;
     let found: Vec<Found<'_>> = match tree.get(&path) {
         Some(found) if !found.entry.kind.is_dir() => vec![found],
@@ -47,7 +49,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         }
     };
     if found.is_empty() && !path.is_root() && tree.get(&path).is_none() {
-        return Err(Failure::new(code::FAILED, format!("there is no `{}` in `{}`", args.path, args.image)));
+        return Err(Failure::new(code::FAILED, format!("there is no `{path}` in `{}`", args.image)));
     }
     let number = |found: &Found<'_>| tree.layers().iter().position(|layer| std::ptr::eq(layer, found.layer));
     let mut out = std::io::stdout().lock();

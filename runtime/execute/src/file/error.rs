@@ -21,6 +21,8 @@ pub enum FileError {
         place: &'static str,
         /// The ignore file hides it.
         ignored: bool,
+        /// Where links lead from it.
+        leads: Option<String>,
         /// A name that is there and looks alike.
         similar: Option<String>,
     },
@@ -125,10 +127,13 @@ impl FileError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::NotFound { ignored: true, path, .. } => Some(format!(
-                "the ignore file excludes it: remove the pattern, or add `!{}`",
-                path.trim_start_matches('/')
-            )),
+            Self::NotFound { ignored: true, path, leads, .. } => {
+                let path = leads.as_ref().unwrap_or(path).trim_start_matches('/');
+                Some(format!("the ignore file excludes it: remove the pattern, or add `!{path}`"))
+            }
+            Self::NotFound { leads: Some(leads), place, .. } => {
+                Some(format!("it is a link to `{leads}`, which is not in {place}"))
+            }
             Self::NotFound { similar: Some(similar), .. } => Some(format!("did you mean `{similar}`?")),
             Self::SeveralToOne(path) => Some(format!("write a slash behind the destination: `{path}/`")),
             Self::FileToDir { noun: "symbolic link", .. } => {
@@ -137,7 +142,11 @@ impl FileError {
             Self::Special { .. } => Some("add it to `.dockerignore`".to_owned()),
             Self::LinkOwner(_) => Some("give numbers: `--chown=1000:1000`".to_owned()),
             Self::Changed(_) | Self::Image(ImageError::Changed(_)) => {
-                Some("nothing may write to the build context during a build".to_owned())
+                Some(
+                    "nothing may write to the build context during a build; if it was a stage's or an image's file, the store \
+                     is damaged: `imgc store verify --full --repair`"
+                        .to_owned(),
+                )
             }
             Self::User(error) => error.help(),
             _ => None,

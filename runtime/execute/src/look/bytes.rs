@@ -206,7 +206,15 @@ fn is_time(text: &str) -> bool {
                 .iter()
                 .all(|part| part.len() >= 2 && part[part.len() - 2..].bytes().all(|b| b.is_ascii_digit()))
     };
-    if clock(text) {
+    let date = |year: &str, month: &str, day: &str| {
+        (1990..2100).contains(&number(year))
+            && (1..=12).contains(&number(month))
+            && (1..=31).contains(&number(day))
+    };
+    // `2026-11-28-15:7:34`, `2026/11/28`: a date whose parts may have one digit.
+    let parts: Vec<&str> = text.split(|c: char| !c.is_ascii_digit()).take(3).collect();
+    let dated = matches!(parts[..], [year, month, day] if year.len() == 4 && date(year, month, day));
+    if clock(text) || dated {
         return true;
     }
     if let Some(seconds) = digits.get(..10).filter(|_| matches!(digits.len(), 10..=19))
@@ -215,11 +223,6 @@ fn is_time(text: &str) -> bool {
     {
         return true;
     }
-    let date = |year: &str, month: &str, day: &str| {
-        (1990..2100).contains(&number(year))
-            && (1..=12).contains(&number(month))
-            && (1..=31).contains(&number(day))
-    };
     digits.len() >= 8
         && matches!(digits.len(), 8 | 12 | 14 | 17 | 20)
         && date(&digits[..4], &digits[4..6], &digits[6..8])
@@ -256,7 +259,8 @@ mod tests {
 
     #[test]
     fn differences_have_meanings() {
-        let cases: [(&str, &[u8], &[u8], &str); 12] = [
+        let cases: [(&str, &[u8], &[u8], &str); 13] = [
+            ("a", b"at 2026-11-28-15:7:34 x", b"at 2026-11-28-15:8:47 x", "time"),
             ("a", b"built 1790000000\n", b"built 1790000007\n", "time"),
             ("a", b"1790000000123456789\n", b"1790000007000000001\n", "time"),
             ("a", b"Wed Nov 25 15:16:32 UTC 2026\n", b"Wed Nov 25 15:16:34 UTC 2026\n", "time"),

@@ -90,9 +90,9 @@ fn by_name(path: &str, bytes: &[u8], offset: usize) -> Option<Known> {
 fn shadow(bytes: &[u8], offset: usize) -> Option<Known> {
     let before = &bytes[..offset.min(bytes.len())];
     let line = before.rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
-    match line.iter().filter(|&&byte| byte == b':').count() {
-        1 => Some(PASSWORD),
-        2 => Some(PASSWORD_DAY),
+    match line.split(|&byte| byte == b':').count() {
+        2 => Some(PASSWORD),
+        3 => Some(PASSWORD_DAY),
         _ => None,
     }
 }
@@ -120,7 +120,7 @@ fn by_format(before: &[u8], after: &[u8], offset: usize) -> Option<Known> {
         return Some(TAR_TIME);
     }
     if both(b"PK\x03\x04") {
-        return zip(before, offset);
+        return Some(zip(before, offset));
     }
     if both(b"\x7fELF") {
         // Four bytes of name length, of length and of kind stand before a note's name.
@@ -131,18 +131,21 @@ fn by_format(before: &[u8], after: &[u8], offset: usize) -> Option<Known> {
 }
 
 /// The fields of a member's header, in front of it and in the directory at the end.
-fn zip(bytes: &[u8], offset: usize) -> Option<Known> {
+fn zip(bytes: &[u8], offset: usize) -> Known {
     let near = |magic: &[u8], times: std::ops::Range<usize>| {
         times.filter_map(|behind| offset.checked_sub(behind)).any(|at| bytes[at..].starts_with(magic))
     };
     // Info-ZIP's own field has the time of change, of use and of making, in seconds.
     let extra = near(b"UT", 5..17);
-    Some(if near(b"PK\x03\x04", 10..14) || near(b"PK\x01\x02", 12..16) || extra { ZIP_TIME } else { PACKED })
+    if near(b"PK\x03\x04", 10..14) || near(b"PK\x01\x02", 12..16) || extra { ZIP_TIME } else { PACKED }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Path, one content, the other, and what is known.
+    type Case = (&'static str, Vec<u8>, Vec<u8>, Option<Known>);
 
     fn words(path: &str, before: &[u8], after: &[u8]) -> Option<Known> {
         let offset = before.iter().zip(after).take_while(|(a, b)| a == b).count();
@@ -169,7 +172,7 @@ mod tests {
     fn names_and_formats() {
         let pem = |kind: &str, key: &str| format!("-----BEGIN {kind}-----\n{key}\n").into_bytes();
         let zip = |time: u8| [&b"PK\x03\x04\x14\0\0\0\x08\0"[..], &[time, 1, 2, 3], b"crc.name"].concat();
-        let cases: [(&str, Vec<u8>, Vec<u8>, Option<Known>); 17] = [
+        let cases: [Case; 17] = [
             ("/etc/machine-id", b"0123\n".to_vec(), b"9876\n".to_vec(), Some(MACHINE_ID)),
             ("/var/lib/dbus/machine-id", b"0".to_vec(), b"9".to_vec(), Some(MACHINE_ID)),
             ("/srv/machine-id", b"0".to_vec(), b"9".to_vec(), None),

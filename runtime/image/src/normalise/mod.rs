@@ -13,12 +13,14 @@
 //! | `archive-times` | `*.a` | the times of members in their headers (`ar`) |
 //! | `git-state` | git's `index`; what lies below `.git/logs` | times, devices and inodes of files; the times of reflogs |
 //! | `gzip-time` | `*.gz` of logs and manuals: below `/var/log`, and `share/man`, `share/doc`, `share/info` anywhere | the time in the header (RFC 1952) |
+//! | `java-keystore` | `cacerts`, `*.jks` with the usual password | the dates of entries, and the digest over all |
 //! | `ldconfig-cache` | `/var/cache/ldconfig/aux-cache` | left out: inode numbers and times of the machine |
 //! | `log-times` | the logs of dpkg, apt and `update-alternatives` | the times at the places where they stand in lines |
 
 mod ar;
 mod git;
 mod gzip;
+mod jks;
 mod logs;
 mod pyc;
 
@@ -44,6 +46,8 @@ pub enum Rule {
     GitState,
     /// The time in the header of a gzip file.
     GzipTime,
+    /// Dates of entries in a Java key store.
+    JavaKeystore,
     /// The cache that only the machine which made it can use.
     LdconfigCache,
     /// Times in the logs of the package manager.
@@ -60,6 +64,7 @@ impl Rule {
             Self::ArchiveTimes => "archive-times",
             Self::GitState => "git-state",
             Self::GzipTime => "gzip-time",
+            Self::JavaKeystore => "java-keystore",
             Self::LdconfigCache => "ldconfig-cache",
             Self::LogTimes => "log-times",
             Self::PythonBytecode => "python-bytecode",
@@ -73,6 +78,7 @@ impl Rule {
             Self::ArchiveTimes => "times of members moved with the files of the step",
             Self::GitState => "times moved with the files of the step, without devices and inodes",
             Self::GzipTime => "time in the header moved with the files of the step",
+            Self::JavaKeystore => "dates of entries moved with the files of the step",
             Self::LdconfigCache => "left out: it holds inode numbers, and ldconfig makes it again",
             Self::LogTimes => "times in lines moved with the files of the step",
             Self::PythonBytecode => "time in the header moved with the source",
@@ -164,6 +170,8 @@ pub(crate) fn apply<'a>(
             (Rule::GitState, look(root, path, |file| git::index_patches(file, window))?)
         } else if is_new && git::is_reflog(path) {
             (Rule::GitState, look(root, path, |file| git::reflog_patches(file, window))?)
+        } else if is_new && jks::is_store(path) {
+            (Rule::JavaKeystore, look(root, path, |file| jks::patches(file, window))?)
         } else if is_new && let Some(form) = logs::form(path) {
             (Rule::LogTimes, look(root, path, |file| logs::patches(file, form, below, window))?)
         } else {

@@ -37,7 +37,7 @@ impl Roots {
         Self { file: config.cert_file.clone(), dir: config.cert_dir.clone(), system: OnceLock::new() }
     }
 
-    /// The TLS settings for an origin, and those of [`secure`] where the user named certificates.
+    /// The TLS settings for an origin, and those of `secure` where the user named certificates.
     pub(crate) fn tls(&self, config: &Config, origin: &Origin, verify: bool) -> Result<Settings, Error> {
         let builder = TlsConfig::builder();
         if !origin.https {
