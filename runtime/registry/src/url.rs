@@ -58,14 +58,21 @@ impl Origin {
     /// port or with the one that it is asked at. `None` if another server is meant.
     pub(crate) fn own(&self, url: &Uri) -> Result<Option<Uri>, Error> {
         let other = Self::of(url);
-        let same_port = url.port().is_none() || other.port == self.port;
         if other == *self {
-            Ok(Some(url.clone()))
-        } else if self.https && !other.https && other.host == self.host && same_port {
+            return Ok(Some(url.clone()));
+        }
+        let downgraded = self.https && !other.https && (url.port().is_none() || other.port == self.port);
+        let renamed = other.host != self.host && (other.https, other.port) == (self.https, self.port);
+        if self.same_host(&other) && (downgraded || renamed) {
             self.url(url.path_and_query().map_or("/", |path| path.as_str())).map(Some)
         } else {
             Ok(None)
         }
+    }
+
+    /// True for one host under one name, and for the names of this machine.
+    pub(crate) fn same_host(&self, other: &Self) -> bool {
+        self.host == other.host || (self.is_loopback() && other.is_loopback())
     }
 
     /// How far away it is, if its host is an address rather than a name.
@@ -362,6 +369,10 @@ mod tests {
             let got = origin.own(&parse(address).unwrap()).unwrap();
             assert_eq!(got.map(|url| url.to_string()).as_deref(), want, "{address}");
         }
+        let here = Origin::of_host(false, "localhost:5000").unwrap();
+        let own = |address: &str| here.own(&parse(address).unwrap()).unwrap().map(|url| url.to_string());
+        assert_eq!(own("http://127.0.0.1:5000/u").as_deref(), Some("http://localhost:5000/u"));
+        assert_eq!(own("http://127.0.0.1:5001/u"), None);
         let plain = Origin::of_host(false, "reg.test").unwrap();
         assert_eq!(plain.own(&parse("https://reg.test/u").unwrap()).unwrap(), None);
     }
