@@ -162,6 +162,7 @@ impl Emulated {
             for calls in [owner::CALLS, ids::CALLS, stat::CALLS] {
                 always(calls);
             }
+            asked.push(ids::KEEPING);
             asked.extend(create::calls());
         }
         asked
