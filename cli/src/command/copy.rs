@@ -70,7 +70,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let descriptor = done?;
     lease.finish()?;
     if let Place::Store(name) = &to {
-        store.tag(&names::aloud(session, name)?, &descriptor)?;
+        store.tag(&names::given(session, name)?, &descriptor)?;
     }
     writeln!(std::io::stdout(), "{}", descriptor.digest)?;
     Ok(0)

@@ -8,8 +8,9 @@ use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
 use imgc_execute::import;
 
-use super::change;
+use super::{change, names};
 use crate::failure::{Failure, code};
+use crate::render;
 use crate::session::Session;
 
 /// Make an image of a root filesystem's tar archive
@@ -41,7 +42,7 @@ pub struct Args {
 
 /// Imports.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
-    let name: Option<Reference> = args.name.as_deref().map(str::parse).transpose()?;
+    let name: Option<Reference> = args.name.as_deref().map(|text| names::given(session, text)).transpose()?;
     if let Some(url) =
         args.file.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"))
     {
@@ -77,13 +78,12 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     };
     let descriptor = descriptor.map_err(|error| Failure::chain(code::FAILED, &error))?;
     lease.finish()?;
-    let shown = if let Some(name) = name {
+    if let Some(name) = name {
         store.tag(&name, &descriptor)?;
-        format!("{} ", name.familiar())
     } else {
         store.keep(&descriptor)?;
-        String::new()
-    };
-    writeln!(std::io::stdout(), "imported {shown}{}", descriptor.digest)?;
+        render::talk(session, &format!("the image has no name: imgc tag {} NAME", descriptor.digest.short()));
+    }
+    writeln!(std::io::stdout(), "{}", descriptor.digest)?;
     Ok(0)
 }

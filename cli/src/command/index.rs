@@ -67,7 +67,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let (name, index) = match &args.command {
         Command::Create { name, images, annotation, force } => {
-            let reference = names::aloud(session, name)?;
+            let reference = names::given(session, name)?;
             if !force && store.find(&reference)?.is_some() {
                 return Err(Failure::new(
                     code::FAILED,
@@ -98,7 +98,14 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
                     own.os_version = os_version.clone().or_else(|| own.os_version.clone());
                 }
             }
-            (names::aloud(session, name)?, index)
+            let reference: Option<Reference> = name.parse().ok();
+            let named = reference.filter(|reference| found.names.contains(reference));
+            let named = named.ok_or_else(|| {
+                // What is changed is another index, and gets the name.
+                Failure::usage(format!("`{name}` is an id, no name"))
+                    .help("name the index that is to change; `imgc tag` gives it a name")
+            })?;
+            (named, index)
         }
     };
     let lease = store.begin_build()?;

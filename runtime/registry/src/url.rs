@@ -54,6 +54,27 @@ impl Origin {
         parse(&format!("{self}{path}"))
     }
 
+    /// An address that means this origin: a registry behind a proxy that it does not know of says `http` of itself, without a
+    /// port or with the one that it is asked at. `None` if another server is meant.
+    pub(crate) fn own(&self, url: &Uri) -> Result<Option<Uri>, Error> {
+        let other = Self::of(url);
+        if other == *self {
+            return Ok(Some(url.clone()));
+        }
+        let downgraded = self.https && !other.https && (url.port().is_none() || other.port == self.port);
+        let renamed = other.host != self.host && (other.https, other.port) == (self.https, self.port);
+        if self.same_host(&other) && (downgraded || renamed) {
+            self.url(url.path_and_query().map_or("/", |path| path.as_str())).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// True for one host under one name, and for the names of this machine.
+    pub(crate) fn same_host(&self, other: &Self) -> bool {
+        self.host == other.host || (self.is_loopback() && other.is_loopback())
+    }
+
     /// How far away it is, if its host is an address rather than a name.
     pub(crate) fn literal(&self) -> Option<Reach> {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
@@ -331,6 +352,29 @@ mod tests {
             assert!(join(&base, location).is_err(), "{location}");
         }
         assert!(join(&base, &"x".repeat(limits::URL_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn addresses_that_mean_the_origin() {
+        let origin = Origin::of_host(true, "reg.test:5000").unwrap();
+        for (address, want) in [
+            ("https://reg.test:5000/u?a=b", Some("https://reg.test:5000/u?a=b")),
+            ("http://reg.test/u?a=b", Some("https://reg.test:5000/u?a=b")),
+            ("http://REG.test:5000/u", Some("https://reg.test:5000/u")),
+            ("http://reg.test:80/u", None),
+            ("http://reg.test:5001/u", None),
+            ("https://reg.test/u", None),
+            ("http://other.test:5000/u", None),
+        ] {
+            let got = origin.own(&parse(address).unwrap()).unwrap();
+            assert_eq!(got.map(|url| url.to_string()).as_deref(), want, "{address}");
+        }
+        let here = Origin::of_host(false, "localhost:5000").unwrap();
+        let own = |address: &str| here.own(&parse(address).unwrap()).unwrap().map(|url| url.to_string());
+        assert_eq!(own("http://127.0.0.1:5000/u").as_deref(), Some("http://localhost:5000/u"));
+        assert_eq!(own("http://127.0.0.1:5001/u"), None);
+        let plain = Origin::of_host(false, "reg.test").unwrap();
+        assert_eq!(plain.own(&parse("https://reg.test/u").unwrap()).unwrap(), None);
     }
 
     #[test]

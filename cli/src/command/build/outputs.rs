@@ -289,7 +289,7 @@ pub fn to_file(
             let stdout = std::io::stdout();
             if std::io::IsTerminal::is_terminal(&stdout) {
                 return Err(Failure::new(code::USAGE, "an archive is not written to a terminal")
-                    .help("give `dest=FILE`, or send stdout elsewhere"));
+                    .help("name a file, or send stdout elsewhere"));
             }
             let mut out = std::io::BufWriter::with_capacity(256 << 10, stdout.lock());
             write(&mut out)?;
