@@ -153,7 +153,11 @@ pub fn run(enter: fn() -> Result<Isolation, SandboxError>) -> ExitCode {
     let global = app.global.clone();
     match start(app, enter) {
         Ok(code) => ExitCode::from(code),
-        Err(failure) => {
+        Err(mut failure) => {
+            // Whoever waits for a server hears of an interruption as of a server that does not answer.
+            if failure.code == code::NETWORK && imgc_sandbox::interrupt::cancel().check().is_err() {
+                failure.code = code::INTERRUPTED;
+            }
             render::failure(&failure, &global);
             ExitCode::from(failure.code)
         }

@@ -11,7 +11,7 @@ fn translate(first: &str, second: &str) -> Option<&'static [&'static str]> {
         ("image" | "builder" | "buildx", "build" | "b") => &["build"],
         ("image", "history") => &["history"],
         ("image", "import") => &["import"],
-        ("image" | "manifest", "inspect") => &["inspect"],
+        ("image" | "container" | "manifest", "inspect") => &["inspect"],
         ("image", "load") => &["load"],
         ("image", "pull") => &["pull"],
         ("image", "push") => &["push"],

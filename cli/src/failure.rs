@@ -122,8 +122,7 @@ impl Failure {
 
     fn from_execute(error: &ExecuteError) -> Self {
         if is_full(error) {
-            return Self::chain(code::MACHINE, error)
-                .help("free some space (`imgc cache prune`), or use another disk: `--store DIR`");
+            return Self::chain(code::MACHINE, error).help(FULL);
         }
         match error {
             ExecuteError::Fact(fact) => Self::from(fact.clone()),
@@ -154,18 +153,26 @@ impl Failure {
                 failure.helps.extend(error.help());
                 failure
             }
-            ExecuteError::Registry(error) => {
-                let mut failure = Self::chain(code::NETWORK, error);
-                failure.notes.extend(error.notes());
-                failure.helps.extend(error.help());
-                failure
-            }
+            ExecuteError::Registry(error) => Self::registry(error),
             other => {
                 let mut failure = Self::chain(code::FAILED, other);
                 failure.helps.extend(is_damaged(other).then(|| REPAIR.to_owned()));
                 failure
             }
         }
+    }
+
+    fn registry(error: &imgc_registry::Error) -> Self {
+        if error.kind() == imgc_registry::Kind::Cancelled {
+            return Self::new(code::INTERRUPTED, "interrupted");
+        }
+        let mut failure = Self::chain(code::NETWORK, error);
+        failure.notes.extend(error.notes());
+        failure.helps.extend(error.help());
+        if is_full(error) {
+            failure.helps.push(FULL.to_owned());
+        }
+        failure
     }
 
     /// An error with its causes, on one line.
@@ -183,6 +190,9 @@ impl Failure {
         Self::new(code, message)
     }
 }
+
+/// What to do about a full disk.
+const FULL: &str = "free some space (`imgc cache prune`), or use another disk: `--store DIR`";
 
 /// True if an error or one of its causes is a full disk.
 fn is_full(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -257,16 +267,18 @@ impl From<imgc_image::ImageError> for Failure {
 
 impl From<imgc_registry::Error> for Failure {
     fn from(error: imgc_registry::Error) -> Self {
-        let mut failure = Self::chain(code::NETWORK, &error);
-        failure.notes.extend(error.notes());
-        failure.helps.extend(error.help());
-        failure
+        Self::registry(&error)
     }
 }
 
 impl From<imgc_base::reference::ReferenceError> for Failure {
     fn from(error: imgc_base::reference::ReferenceError) -> Self {
-        Self::usage(error.to_string())
+        let failure = Self::usage(error.to_string());
+        // What people copy from other tools and from browsers.
+        match error.to_string().split_once("://") {
+            Some(_) => failure.help("write the name without `docker://` or `https://`"),
+            None => failure,
+        }
     }
 }
 

@@ -64,12 +64,15 @@ fn what_has_no_meaning_here_is_refused() {
         ("--ca-bundle=ctx/Dockerfile", "no bundle of certificates"),
         ("--ca-bundle=nothing.pem", "nothing.pem"),
         ("--ulimit=nofile", "--ulimit nofile"),
+        ("--ulimit=nofiles=1", "no limit `nofiles`"),
+        ("--ulimit=nofile=2:1", "above the hard one"),
+        ("--build-arg==x", "has no name"),
         ("--add-host=x", "HOST:IP"),
         ("--add-host=x:y", "not an IP address"),
         ("--label==x", "NAME=VALUE"),
         ("--annotation==y", "NAME=VALUE"),
-        ("--annotation=index:a=b", "imgc index annotate"),
-        ("--annotation=manifest[linux/amd64]:a=b", "is not supported"),
+        ("--annotation=index:a=b", "one platform gives no index"),
+        ("--annotation=index-descriptor:a=b", "is not supported"),
         ("--output=type=image,dest=x", "do not go together"),
         ("--platform=linux/a/b/c", "linux/a/b/c"),
         ("--output=type=nothing", "nothing"),
@@ -91,7 +94,7 @@ fn what_has_no_meaning_here_is_refused() {
 fn what_a_step_sees_of_them() {
     let Some(place) = ready("what_a_step_sees_of_them") else { return };
     let dockerfile = "FROM busybox\n\
-        RUN df -k /dev/shm | tail -n 1 | awk '{print $2}' > /shm; ulimit -n > /files; grep -E 'ex[12]' /etc/hosts > /hosts; \\\n\
+        RUN df -k /dev/shm | tail -n 1 | awk '{print $2}' > /shm; ulimit -n > /files; grep -E 'ex[123]' /etc/hosts > /hosts; \\\n\
         test ! -s /etc/nothing\n\
         RUN cat $SSL_CERT_FILE > /bundle; grep -o /dev/imgc/ca-bundle.crt $APT_CONFIG > /apt\n";
     fs_err::write(place.path("ca.pem"), "-----BEGIN CERTIFICATE-----\nx\n").unwrap();
@@ -105,12 +108,14 @@ fn what_a_step_sees_of_them() {
         "ex1:10.1.2.3",
         "--add-host",
         "ex2=[fd00::1]",
+        "--add-host=ex3:host-gateway",
         "--allow",
         "network.host",
         "--ca-bundle=ca.pem",
         "--annotation",
         "org.example.a=b c",
         "--annotation=manifest:org.example.b=x:y=z",
+        "--annotation=manifest[linux/s390x]:org.example.c=elsewhere",
         "-o",
         "type=oci,dest=layout",
         "-o",
@@ -131,7 +136,9 @@ fn what_a_step_sees_of_them() {
     let files = place.imgc(&["files", "app"]).ok().stdout;
     assert!(!files.contains("imgc"), "{files}");
     let hosts = cat("/hosts");
-    assert!(hosts.contains("10.1.2.3") && hosts.contains("fd00::1"), "{hosts}");
+    for address in ["10.1.2.3", "fd00::1", "127.0.0.1"] {
+        assert!(hosts.contains(address), "{hosts}");
+    }
     let meta: Value =
         serde_json::from_str(&fs_err::read_to_string(place.path("meta.json")).unwrap()).unwrap();
     assert_eq!(
@@ -150,6 +157,44 @@ fn what_a_step_sees_of_them() {
 }
 
 /// Only the steps of the stages that are named run again.
+#[test]
+fn remarks_go_where_they_are_said_to_go() {
+    let place = place();
+    let args = [
+        "--platform=linux/amd64,linux/arm64",
+        "--annotation=index,manifest:both=1",
+        "--annotation=manifest[linux/arm64]:one=2",
+        "--annotation=manifest-descriptor[linux/amd64]:entry=3",
+        "-t=multi",
+        "-o=type=oci,dest=layout",
+    ];
+    let digest = place.build("FROM scratch\nCOPY Dockerfile /\n", &args);
+    let read = |digest: &str| -> Value {
+        let path = place.path(digest.replace("sha256:", "layout/blobs/sha256/"));
+        serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap()
+    };
+    let index = read(&digest);
+    assert_eq!(index["annotations"], serde_json::json!({"both": "1"}));
+    let remarks: Vec<(Value, Value)> = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| {
+            let manifest = read(entry["digest"].as_str().unwrap());
+            (entry["annotations"]["entry"].clone(), manifest["annotations"].clone())
+        })
+        .collect();
+    assert_eq!(
+        remarks,
+        [
+            ("3".into(), serde_json::json!({"both": "1"})),
+            (Value::Null, serde_json::json!({"both": "1", "one": "2"}))
+        ]
+    );
+    place.imgc(&["inspect", "--raw", "multi"]).ok().prints("\"both\":\"1\"");
+    place.imgc(&["store", "verify", "--full"]).ok();
+}
+
 #[test]
 fn results_that_must_not_be_used() {
     let Some(place) = ready("results_that_must_not_be_used") else { return };
@@ -237,6 +282,11 @@ fn questions_instead_of_builds() {
     assert_eq!(found["buildError"]["location"]["ranges"][0]["start"]["line"], 2);
     assert_eq!(found["warnings"].as_array().unwrap().len(), 1);
     place.imgc(&["check", "ctx"]).fails_with(3).prints("E0213").prints("LegacyKeyValueFormat");
+    // A directive that does not read is an error of the file, not a finding.
+    place.write("ctx/Dockerfile", "# check=nonsense=true\nFROM scratch\n");
+    place.imgc(&["build", "ctx"]).fails_with(3).says("E0223");
+    place.write("ctx/Dockerfile", "# check=error=true\nFROM scratch\nCMD echo\n");
+    place.imgc(&["build", "ctx"]).fails_with(5).says("JSONArgsRecommended");
     place.write("ctx/Dockerfile", "FROM scratch\nNOPE\n");
     for call in ["check", "outline", "targets"] {
         place.imgc(&["build", "--call", call, "ctx"]).fails_with(3);
@@ -305,14 +355,42 @@ fn outputs_of_several_platforms() {
         assert_eq!(fs_err::read_to_string(path).unwrap(), arch);
     }
     // What holds one image is refused before anything runs.
-    for output in ["type=tar,dest=x", "type=docker,dest=x"] {
-        let done = place.imgc(&with(output)).fails_with(2).says("several platforms");
-        assert!(!done.stderr.contains("DONE"), "{}", done.stderr);
-    }
+    let done = place.imgc(&with("type=docker,dest=x")).fails_with(2).says("several platforms");
+    assert!(!done.stderr.contains("DONE"), "{}", done.stderr);
+    place.imgc(&with("type=tar,dest=roots.tar")).ok();
+    let mut tar = tar::Archive::new(fs_err::File::open(place.path("roots.tar")).unwrap());
+    let names = tar.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string());
+    let names: Vec<String> = names.collect();
+    assert_eq!(names, ["linux_amd64/", "linux_amd64/arch", "linux_arm_v7/", "linux_arm_v7/arch"]);
     // An archive or a directory, if one is asked for, whatever it is called.
     place.imgc(&with("type=oci,dest=file,tar=true")).ok();
     assert!(place.path("file").is_file());
     place.imgc(&with("type=oci,dest=dir.tar,tar=false")).ok();
     assert!(place.path("dir.tar/index.json").is_file());
     place.imgc(&with("type=cacheonly")).ok();
+}
+
+#[test]
+fn when_an_image_says_it_was_made() {
+    let place = place();
+    place.write("plain/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    place.write("stated/Dockerfile", "ARG SOURCE_DATE_EPOCH=86400\nFROM scratch\nCOPY Dockerfile /\n");
+    place.write("wrong/Dockerfile", "ARG SOURCE_DATE_EPOCH=never\nFROM scratch\n");
+    let arg = ["--build-arg", "SOURCE_DATE_EPOCH=172800"];
+    for (context, more, day) in [
+        ("plain", &arg[..], "1970-01-03"),
+        ("plain", &["--build-arg", "SOURCE_DATE_EPOCH=0", "--epoch", "86400"], "1970-01-02"),
+        ("plain", &["--build-arg", "SOURCE_DATE_EPOCH=context"], "2026-01-01"),
+        ("stated", &[], "1970-01-02"),
+        ("stated", &arg, "1970-01-03"),
+    ] {
+        place.imgc(&[&["build", "-t", "app", context], more].concat()).ok();
+        let created = place.imgc(&["inspect", "-f", "{{.Created}}", "app"]).ok().stdout;
+        assert!(created.starts_with(day), "{context} {more:?}: {created}");
+    }
+    place.imgc(&["build", "wrong"]).fails_with(3).says("never");
+    place
+        .imgc(&["build", "plain", "--build-arg", "SOURCE_DATE_EPOCH=x"])
+        .fails_with(2)
+        .says("SOURCE_DATE_EPOCH");
 }

@@ -68,3 +68,70 @@ fn what_follows_the_image_is_the_programs() {
     run(&[]).fails_with(2);
     run(&["busybox"]).fails_with(125).says("the image names no program to run");
 }
+
+#[test]
+fn options_that_make_no_sense_are_not_passed_over() {
+    let place = place();
+    if !place.with_busybox("options_that_make_no_sense_are_not_passed_over") {
+        return;
+    }
+    for (option, said) in [
+        (["-p", "web"], "is not PORT"),
+        (["-p", "80:0"], "is not PORT"),
+        (["-p", "70000"], "is not PORT"),
+        (["-p", "80/http"], "is not PORT"),
+        (["-p", "8080:80"], "reach it at port 80"),
+        (["-v", "/:srv"], "not an absolute path"),
+        (["-d", "--init"], "foreground"),
+        (["--pull", "always"], "imgc pull"),
+        (["--mount", "type=bind,src=/,dst=/m"], "use `-v SOURCE"),
+        (["--memory", "1g"], "systemd-run"),
+    ] {
+        let args = ["run", option[0], option[1], "busybox", "true"];
+        place.imgc(&args).fails_with(125).says(said);
+    }
+    for option in ["80", "80:80", "127.0.0.1:80:80/udp", "8000-8010:8000-8010", "127.0.0.1::80"] {
+        place.imgc(&["run", "-p", option, "busybox", "true"]).ok();
+    }
+    assert_eq!(place.imgc(&["run", "-h", "here", "busybox", "hostname"]).ok().stdout, "here\n");
+    place.imgc(&["run", "--help"]).ok().prints("--hostname");
+}
+
+/// Many images have an empty layer more than once; the kernel mounts none twice.
+#[test]
+fn an_image_with_one_layer_twice() {
+    let place = place();
+    if !place.with_busybox("an_image_with_one_layer_twice") {
+        return;
+    }
+    place.imgc(&["export", "busybox", "-o", "root.tar"]).ok();
+    let root = fs_err::read(place.path("root.tar")).unwrap();
+    let small = tar(&[("a", b"small"), ("b", b"small")]);
+    let diff_ids = [&root, &small, &root].map(|layer| imgc_base::digest::BlobDigest::of(layer).to_string());
+    let config = serde_json::json!({
+        "architecture": "amd64", "os": "linux", "config": {"Env": ["PATH=/bin"]},
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+    });
+    let manifest = r#"[{"Config":"config.json","RepoTags":["twice:1"],"Layers":["root","small","root"]}]"#;
+    let archive = tar(&[
+        ("config.json", config.to_string().as_bytes()),
+        ("root", &root),
+        ("small", &small),
+        ("manifest.json", manifest.as_bytes()),
+    ]);
+    place.imgc_with(&["load"], &archive).ok();
+    assert_eq!(place.imgc(&["run", "twice:1", "cat", "/a"]).ok().stdout, "small");
+    place.build("FROM twice:1\nRUN cat /a /b > /c\n", &["--prove", "-t", "app"]);
+    assert_eq!(place.imgc(&["run", "app", "cat", "/c"]).ok().stdout, "smallsmall");
+}
+
+fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, *content).unwrap();
+    }
+    archive.into_inner().unwrap()
+}

@@ -1,10 +1,15 @@
 //! `imgc check`: the build checks, without building.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write;
 
 use clap::ValueEnum;
+use imgc_base::Platform;
 use imgc_base::diagnostic::{Diagnostic, Severity};
 use imgc_base::span::{SourceFile, SourceMap};
+use imgc_graph::{FactError, ImageFacts, World};
 use imgc_lower::checks::{self, CheckContext, RULES, Rule};
 use imgc_lower::wrong;
 use imgc_syntax::dockerfile::Parsed;
@@ -151,12 +156,36 @@ fn one(file: &str, sources: &mut SourceMap) -> Result<Vec<Diagnostic>, Failure> 
 /// What parsing, lowering and the rules say of one file.
 pub fn of_parsed(parsed: Parsed, sources: &mut SourceMap, context: &CheckContext<'_>) -> Vec<Diagnostic> {
     let mut findings = parsed.diagnostics;
+    let once = context.world.map(|world| Once { world, answers: RefCell::default() });
+    let context = &CheckContext { world: once.as_ref().map(|once| once as &dyn World), ..*context };
     // Without an instruction that did not parse, others seem wrong that are not.
     if !findings.iter().any(|found| found.severity == Severity::Error) {
         findings.extend(wrong::errors(&parsed.dockerfile, sources, context));
     }
     findings.extend(checks::run(&parsed.dockerfile, context));
     findings
+}
+
+/// A world that is asked for each image once: a registry that does not answer takes its time.
+struct Once<'w> {
+    world: &'w dyn World,
+    answers: RefCell<BTreeMap<(String, String), Result<ImageFacts, FactError>>>,
+}
+
+impl World for Once<'_> {
+    fn image(&self, name: &str, platform: &Platform) -> Result<ImageFacts, FactError> {
+        let mut answers = self.answers.borrow_mut();
+        let asked = (name.to_owned(), platform.to_string());
+        answers.entry(asked).or_insert_with(|| self.world.image(name, platform)).clone()
+    }
+
+    fn has_context(&self, name: &str) -> bool {
+        self.world.has_context(name)
+    }
+
+    fn ignore(&self, context: &str) -> Result<Vec<String>, FactError> {
+        self.world.ignore(context)
+    }
 }
 
 /// The page of docker's documentation about a rule: its name in lower case, with `-` between words.
@@ -206,6 +235,18 @@ fn github(out: &mut impl Write, findings: &[Diagnostic], sources: &SourceMap) ->
     Ok(())
 }
 
+/// A path as a URI reference.
+fn uri(path: &str) -> String {
+    path.bytes().fold(String::new(), |mut uri, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/:".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}");
+        }
+        uri
+    })
+}
+
 /// SARIF 2.1.0.
 fn sarif(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
     let rules: Vec<_> = RULES
@@ -230,7 +271,7 @@ fn sarif(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
                     let (line, column) = place(file, label.span.start);
                     let (end_line, end_column) = place(file, label.span.end);
                     Some(json!({"physicalLocation": {
-                        "artifactLocation": {"uri": file.name},
+                        "artifactLocation": {"uri": uri(&file.name)},
                         "region": {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column},
                     }}))
                 })
@@ -252,4 +293,56 @@ fn sarif(findings: &[Diagnostic], sources: &SourceMap) -> serde_json::Value {
             "results": results,
         }],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sarif_counts_characters_and_escapes_paths() {
+        let mut sources = SourceMap::default();
+        let source = sources.add("my dir/é", "FROM x\nENV é=ü b c\n");
+        let span = imgc_base::Span { source, start: 14, end: 16 };
+        let found = Diagnostic::warning("UndefinedVar", "m").at(span, "");
+        let place = &sarif(&[found], &sources)["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "my%20dir/%C3%A9");
+        let region = json!({"startLine": 2, "startColumn": 7, "endLine": 2, "endColumn": 8});
+        assert_eq!(place["region"], region);
+    }
+
+    #[test]
+    fn each_image_is_asked_for_once() {
+        struct Counts(RefCell<Vec<String>>);
+        impl World for Counts {
+            fn image(&self, name: &str, _: &Platform) -> Result<ImageFacts, FactError> {
+                self.0.borrow_mut().push(name.to_owned());
+                let kind = imgc_graph::world::FactKind::Network;
+                Err(FactError { kind, message: String::new(), notes: Vec::new(), help: None })
+            }
+            fn has_context(&self, _: &str) -> bool {
+                false
+            }
+            fn ignore(&self, _: &str) -> Result<Vec<String>, FactError> {
+                Ok(Vec::new())
+            }
+        }
+        let counts = Counts(RefCell::default());
+        let mut sources = SourceMap::default();
+        let parsed = imgc_syntax::dockerfile::parse(imgc_base::SourceId(0), "FROM a\nFROM b\nFROM a\n");
+        let options = imgc_lower::Options::default();
+        let context = CheckContext { options: &options, ignore: &[], world: Some(&counts), all_stages: true };
+        of_parsed(parsed, &mut sources, &context);
+        counts.0.borrow_mut().sort();
+        assert_eq!(*counts.0.borrow(), ["a", "b"]);
+    }
+
+    #[test]
+    fn pages_of_rules() {
+        let page = |name: &str| url(RULES.iter().find(|rule| rule.name == name).unwrap());
+        let at = |page: &str| format!("https://docs.docker.com/go/dockerfile/rule/{page}/");
+        assert_eq!(page("JSONArgsRecommended"), at("json-args-recommended"));
+        assert_eq!(page("FromAsCasing"), at("from-as-casing"));
+        assert_eq!(page("SecretsUsedInArgOrEnv"), at("secrets-used-in-arg-or-env"));
+    }
 }

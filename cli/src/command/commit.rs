@@ -40,7 +40,7 @@ pub struct Args {
 /// Commits.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
-    let name = args.name.as_deref().map(|text| names::aloud(session, text)).transpose()?;
+    let name = args.name.as_deref().map(|text| names::given(session, text)).transpose()?;
     let Some(container) = rm::container(&store, &args.container)? else {
         return Err(missing(&store, &args.container)?);
     };

@@ -70,7 +70,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let descriptor = done?;
     lease.finish()?;
     if let Place::Store(name) = &to {
-        store.tag(&names::aloud(session, name)?, &descriptor)?;
+        store.tag(&names::given(session, name)?, &descriptor)?;
     }
     writeln!(std::io::stdout(), "{}", descriptor.digest)?;
     Ok(0)
@@ -125,8 +125,10 @@ fn copy(
             write(session, store, store, &root, own.or(image.names.first().cloned()).as_ref(), to, show)
         }
         Place::Layout { dir, tag } => {
-            let layout = Layout::open(dir)
-                .map_err(|error| Failure::usage(format!("`{}` is no OCI layout: {error}", dir.display())))?;
+            let layout = Layout::open(dir).map_err(|error| {
+                let why = Failure::chain(code::USAGE, &error).message;
+                Failure::usage(format!("`{}` is no OCI layout: {why}", dir.display()))
+            })?;
             from_layout(
                 session,
                 store,

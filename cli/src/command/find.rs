@@ -197,3 +197,9 @@ impl Opened {
         Platform::new(&self.config.os, &self.config.architecture, variant)
     }
 }
+/// How long ago an image's time was; `N/A` if it has none.
+pub fn since(created: &str) -> String {
+    let Some(then) = imgc_execute::seconds(created) else { return "N/A".to_owned() };
+    let now = imgc_base::clock::wall();
+    crate::render::units::ago(i64::try_from(now.as_secs()).unwrap_or(i64::MAX).saturating_sub(then))
+}

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use super::find;
 use crate::failure::Failure;
-use crate::render::{table, units};
+use crate::render::{rows, table, units};
 use crate::session::Session;
-use crate::template::Template;
 
 /// Show the instructions that made an image, and the size of each layer (with `-q` only the layers)
 #[derive(Debug, clap::Args)]
@@ -71,6 +70,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
                     if args.no_trunc { layer.digest.to_string() } else { layer.digest.short() }
                 }),
                 "CreatedAt": if args.human { created.split('T').next().unwrap_or_default() } else { created },
+                "CreatedSince": find::since(created),
                 "CreatedBy": by,
                 "Size": if args.human { units::bytes(size) } else { size.to_string() },
                 "Comment": units::printable(entry.comment.as_deref().unwrap_or_default()),
@@ -83,21 +83,8 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
         }
         return Ok(0);
     }
-    match args.format.as_deref() {
-        None | Some("table") => {}
-        Some("json") => {
-            for line in &lines {
-                writeln!(out, "{line}")?;
-            }
-            return Ok(0);
-        }
-        Some(text) => {
-            let template = Template::parse(text)?;
-            for line in &lines {
-                writeln!(out, "{}", template.render(line)?)?;
-            }
-            return Ok(0);
-        }
+    if rows::formatted(&mut out, args.format.as_deref(), &lines)? {
+        return Ok(0);
     }
     let rows: Vec<Vec<String>> = lines
         .iter()

@@ -10,9 +10,8 @@ use serde_json::{Value, json};
 
 use super::find::{self, Image, Opened};
 use crate::failure::Failure;
-use crate::render::{table, units};
+use crate::render::{rows, table, units};
 use crate::session::Session;
-use crate::template::Template;
 
 /// List images (with `-q` only their ids)
 ///
@@ -93,7 +92,11 @@ fn row(image: Image, store: &imgc_store::Store) -> Result<Row, Failure> {
     let mut platforms = Vec::new();
     let mut created = String::new();
     for one in &opened {
-        platforms.push(one.platform().to_string());
+        // What is no image (a chart, a signature) is for none.
+        let platform = one.platform();
+        if !platform.os.is_empty() {
+            platforms.push(platform.to_string());
+        }
         created = one.config.created.clone().unwrap_or_default();
         blobs.extend(one.manifest.layers.iter().map(|layer| (layer.digest, layer.size)));
     }
@@ -175,7 +178,7 @@ fn lines(row: &Row) -> Vec<Value> {
             "Size": units::bytes(row.size()), "SizeBytes": row.size(),
             "UniqueSize": units::bytes(row.unique), "UniqueBytes": row.unique,
             "SharedSize": units::bytes(row.size() - row.unique), "SharedBytes": row.size() - row.unique,
-            "CreatedAt": row.created,
+            "CreatedAt": row.created, "CreatedSince": find::since(&row.created),
         })
     };
     if row.image.names.is_empty() {
@@ -192,10 +195,10 @@ fn lines(row: &Row) -> Vec<Value> {
     lines.collect()
 }
 
-fn show(session: &Session, args: &Args, rows: &[Row]) -> Result<u8, Failure> {
+fn show(session: &Session, args: &Args, list: &[Row]) -> Result<u8, Failure> {
     let mut out = std::io::stdout().lock();
     if session.global.json {
-        let images: Vec<_> = rows
+        let images: Vec<_> = list
             .iter()
             .map(|row| {
                 json!({
@@ -210,31 +213,19 @@ fn show(session: &Session, args: &Args, rows: &[Row]) -> Result<u8, Failure> {
         return Ok(0);
     }
     if session.global.quiet {
-        for row in rows {
+        for row in list {
             let digest = row.image.descriptor.digest;
             writeln!(out, "{}", if args.no_trunc { digest.to_string() } else { digest.short() })?;
         }
         return Ok(0);
     }
-    match args.format.as_deref() {
-        None | Some("table") => {}
-        Some("json") => {
-            for line in rows.iter().flat_map(lines) {
-                writeln!(out, "{line}")?;
-            }
-            return Ok(0);
-        }
-        Some(text) => {
-            let template = Template::parse(text.strip_prefix("table ").unwrap_or(text))?;
-            for line in rows.iter().flat_map(lines) {
-                writeln!(out, "{}", units::printable(&template.render(&line)?))?;
-            }
-            return Ok(0);
-        }
+    let all: Vec<Value> = list.iter().flat_map(lines).collect();
+    if rows::formatted(&mut out, args.format.as_deref(), &all)? {
+        return Ok(0);
     }
     let long = args.digests || args.no_trunc;
     let mut cells = Vec::new();
-    for row in rows {
+    for row in list {
         for line in lines(row) {
             let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
             cells.push(vec![

@@ -8,8 +8,9 @@ use imgc_base::platform::Platform;
 use imgc_base::reference::Reference;
 use imgc_execute::import;
 
-use super::change;
+use super::{change, names};
 use crate::failure::{Failure, code};
+use crate::render;
 use crate::session::Session;
 
 /// Make an image of a root filesystem's tar archive
@@ -19,9 +20,9 @@ use crate::session::Session;
 pub struct Args {
     /// The archive, plain or compressed (`-` reads stdin)
     file: PathBuf,
-    /// The image's name
+    /// The image's name; without one it is kept by its digest
     #[arg(value_name = "NAME[:TAG]")]
-    name: String,
+    name: Option<String>,
     /// For which platform it is (default: this machine's)
     #[arg(long)]
     platform: Option<Platform>,
@@ -41,7 +42,14 @@ pub struct Args {
 
 /// Imports.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
-    let name: Reference = args.name.parse()?;
+    let name: Option<Reference> = args.name.as_deref().map(|text| names::given(session, text)).transpose()?;
+    if let Some(url) =
+        args.file.to_str().filter(|text| text.starts_with("http://") || text.starts_with("https://"))
+    {
+        let name = args.name.as_deref().unwrap_or("NAME");
+        return Err(Failure::usage(format!("`{url}` is not a file of this machine"))
+            .help(format!("fetch it first: `curl -fL {url} | imgc import - {name}`")));
+    }
     let store = session.store()?;
     let lease = store.begin_build()?;
     let platform = args.platform.clone().unwrap_or_else(Platform::host);
@@ -70,7 +78,12 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     };
     let descriptor = descriptor.map_err(|error| Failure::chain(code::FAILED, &error))?;
     lease.finish()?;
-    store.tag(&name, &descriptor)?;
-    writeln!(std::io::stdout(), "imported {} {}", name.familiar(), descriptor.digest)?;
+    if let Some(name) = name {
+        store.tag(&name, &descriptor)?;
+    } else {
+        store.keep(&descriptor)?;
+        render::talk(session, &format!("the image has no name: imgc tag {} NAME", descriptor.digest.short()));
+    }
+    writeln!(std::io::stdout(), "{}", descriptor.digest)?;
     Ok(0)
 }

@@ -5,11 +5,13 @@ use std::io::Write;
 
 use clap::Subcommand;
 use imgc_base::platform::Platform;
+use imgc_base::reference::Reference;
+use imgc_execute::transfer::Platforms;
 use imgc_image::manifest::{Document, PlatformDoc, media};
 use imgc_image::{Descriptor, Index, limits};
 use imgc_store::Store;
 
-use super::{find, names};
+use super::{find, names, pull};
 use crate::failure::{Failure, code};
 use crate::session::Session;
 
@@ -26,7 +28,7 @@ enum Command {
     Create {
         /// The index's name
         name: String,
-        /// The images; of an index all of its images
+        /// The images; of an index all of its images. `docker://NAME[:TAG|@DIGEST]` pulls one first
         #[arg(required = true)]
         images: Vec<String>,
         /// A remark on the index
@@ -65,7 +67,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let (name, index) = match &args.command {
         Command::Create { name, images, annotation, force } => {
-            let reference = names::aloud(session, name)?;
+            let reference = names::given(session, name)?;
             if !force && store.find(&reference)?.is_some() {
                 return Err(Failure::new(
                     code::FAILED,
@@ -73,7 +75,8 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
                 )
                 .help("replace it with `--force`"));
             }
-            (reference, create(&store, images, annotation)?)
+            let images = here(session, &store, images)?;
+            (reference, create(&store, &images, annotation)?)
         }
         Command::Annotate { name, image, annotation, os, arch, variant, os_version } => {
             let found = find::find(&store, name)?;
@@ -95,7 +98,14 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
                     own.os_version = os_version.clone().or_else(|| own.os_version.clone());
                 }
             }
-            (names::aloud(session, name)?, index)
+            let reference: Option<Reference> = name.parse().ok();
+            let named = reference.filter(|reference| found.names.contains(reference));
+            let named = named.ok_or_else(|| {
+                // What is changed is another index, and gets the name.
+                Failure::usage(format!("`{name}` is an id, no name"))
+                    .help("name the index that is to change; `imgc tag` gives it a name")
+            })?;
+            (named, index)
         }
     };
     let lease = store.begin_build()?;
@@ -107,6 +117,18 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     store.tag(&name, &descriptor)?;
     writeln!(std::io::stdout(), "{}", descriptor.digest)?;
     Ok(0)
+}
+
+/// The names of images, after those of registries were pulled.
+fn here(session: &Session, store: &Store, images: &[String]) -> Result<Vec<String>, Failure> {
+    let remote = |text: &String| text.strip_prefix("docker://").map(str::to_owned);
+    let wanted: Result<Vec<Reference>, Failure> =
+        images.iter().filter_map(remote).map(|text| names::aloud(session, &text)).collect();
+    let wanted = wanted?;
+    if !wanted.is_empty() {
+        pull::fetch(session, store, session.online()?, &wanted, &Platforms::All, false)?;
+    }
+    Ok(images.iter().map(|text| remote(text).unwrap_or_else(|| text.clone())).collect())
 }
 
 fn create(store: &Store, images: &[String], annotation: &[String]) -> Result<Index, Failure> {

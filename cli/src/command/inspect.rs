@@ -139,6 +139,10 @@ pub fn describe(image: &find::Image, opened: &find::Opened) -> Value {
         "RepoDigests": digests,
         "Created": config.created,
         "Author": config.author.clone().unwrap_or_default(),
+        "Comment": config.history.last().and_then(|last| last.comment.clone()).unwrap_or_default(),
+        // Of the time when images were chains of images, and of docker's own builder.
+        "Parent": "",
+        "DockerVersion": "",
         "Architecture": config.architecture,
         "Variant": config.variant.clone().unwrap_or_default(),
         "Os": config.os,

@@ -57,14 +57,14 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
             store.tag(name, &image.descriptor)?;
             named = true;
             if !quiet {
-                writeln!(out, "loaded {} {}", name.familiar(), image.descriptor.digest.short())?;
+                writeln!(out, "Loaded image: {}", name.familiar())?;
             }
         }
         if !named {
             // Docker keeps such an image too, as `<none>`.
             store.keep(&image.descriptor)?;
             if !quiet {
-                writeln!(out, "loaded {}", image.descriptor.digest)?;
+                writeln!(out, "Loaded image ID: {}", image.descriptor.digest)?;
             }
             render::talk(
                 session,

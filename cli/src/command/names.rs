@@ -15,6 +15,15 @@ pub fn aloud(session: &Session, text: &str) -> Result<Reference, Failure> {
     Ok(reference)
 }
 
+/// Reads a name that an image is to get; says what was left out and filled in. A digest is the image's own, no name.
+pub fn given(session: &Session, text: &str) -> Result<Reference, Failure> {
+    let reference: Reference = text.parse()?;
+    if reference.digest().is_some() {
+        return Err(Failure::usage(format!("`{text}`: a name cannot hold a digest")));
+    }
+    aloud(session, text)
+}
+
 /// What was filled in.
 fn implied(text: &str, reference: &Reference) -> Option<String> {
     let registry = !text.starts_with(reference.registry());

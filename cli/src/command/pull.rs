@@ -68,22 +68,30 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
             wanted.push(reference.with_tag(&tag)?);
         }
     }
-    let show = progress::start(&session.global);
-    let client = client.with_observer(Arc::new(Telling(Arc::clone(&show))));
-    for reference in &wanted {
-        let asked = !args.platform.is_empty();
-        let pulled = one(session, &store, &client, reference, &platforms, asked, &show);
-        if pulled.is_err() {
-            show.close();
-        }
-        pulled?;
-    }
-    show.close();
+    fetch(session, &store, client, &wanted, &platforms, !args.platform.is_empty())?;
     let mut out = std::io::stdout().lock();
     for reference in &wanted {
         writeln!(out, "{reference}")?;
     }
     Ok(0)
+}
+
+/// Pulls names into the store; `asked` if these platforms were named by the user.
+pub fn fetch(
+    session: &Session,
+    store: &Store,
+    client: Client,
+    wanted: &[Reference],
+    platforms: &Platforms,
+    asked: bool,
+) -> Result<(), Failure> {
+    let show = progress::start(&session.global);
+    let client = client.with_observer(Arc::new(Telling(Arc::clone(&show))));
+    let pulled = wanted
+        .iter()
+        .try_for_each(|reference| one(session, store, &client, reference, platforms, asked, &show));
+    show.close();
+    pulled
 }
 
 /// What is not there is no mistake in a Dockerfile here.

@@ -50,7 +50,7 @@ fn one(store: &Store, wanted: &str, force: bool) -> Result<(), Failure> {
         Err(failure) => {
             if let Some(container) = container(store, wanted)? {
                 remove_container(store, container)?;
-                writeln!(out, "removed {wanted}")?;
+                writeln!(out, "{wanted}")?;
                 return Ok(());
             }
             return if force && failure.code == code::FAILED { Ok(()) } else { Err(failure) };
@@ -73,12 +73,12 @@ fn one(store: &Store, wanted: &str, force: bool) -> Result<(), Failure> {
     let used = last && in_use(store, wanted, &image, force)?;
     for name in &names {
         store.untag(name)?;
-        writeln!(out, "untagged {}", name.familiar())?;
+        writeln!(out, "Untagged: {}", name.familiar())?;
     }
     // What a kept container stands on stays, without a name.
     if last && !used {
         store.forget(&image.descriptor.digest)?;
-        writeln!(out, "removed {}", image.descriptor.digest)?;
+        writeln!(out, "Deleted: {}", image.descriptor.digest)?;
     }
     Ok(())
 }

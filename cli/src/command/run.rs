@@ -8,18 +8,21 @@ use imgc_execute::container::{self, RunOptions};
 use imgc_execute::kept::Container;
 use imgc_sandbox::{Attach, Status};
 
+mod refused;
+
 use super::find;
 use crate::environment;
 use crate::failure::Failure;
 use crate::render;
 use crate::session::Session;
+use refused::Refused;
 
 /// Run a program in an image
 ///
 /// In the foreground; what it writes to its root is thrown away, unless `--keep` asks to keep it for `imgc commit`.
 /// The exit code is the program's.
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "imgc run [OPTIONS] IMAGE [COMMAND]...")]
+#[command(override_usage = "imgc run [OPTIONS] IMAGE [COMMAND]...", disable_help_flag = true)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of docker run")]
 pub struct Args {
     /// A name or id, and what stands in place of the image's CMD: program and arguments
@@ -80,11 +83,17 @@ pub struct Args {
     #[arg(long, default_value = "host", value_parser = ["host", "none"])]
     network: String,
     /// Name of the machine inside
-    #[arg(long)]
+    #[arg(short = 'h', long, value_name = "NAME")]
     hostname: Option<String>,
     /// Add a line to /etc/hosts
     #[arg(long = "add-host", value_name = "HOST:IP")]
     hosts: Vec<String>,
+    /// Print help
+    // `-h` is docker's short form of `--hostname`.
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+    #[command(flatten)]
+    refused: Refused,
 }
 
 /// Docker's exit code when the run itself could not be set up.
@@ -149,14 +158,11 @@ fn container_name(text: &str) -> Result<String, String> {
 }
 
 fn options(args: &Args) -> Result<RunOptions, Failure> {
-    for publish in &args.publish {
-        let ports = publish.trim_end_matches("/tcp");
-        let mut parts = ports.rsplitn(3, ':');
-        let (inner, outer) = (parts.next().unwrap_or_default(), parts.next());
-        if outer.is_some_and(|outer| outer != inner) {
-            return Err(Failure::usage(format!("`-p {publish}`: the program uses this machine's network"))
-                .help(format!("reach it at port {inner}, or tell the program another port")));
-        }
+    if let Some((option, instead)) = args.refused.first() {
+        return Err(Failure::usage(format!("`{option}` is not supported")).help(instead));
+    }
+    for text in &args.publish {
+        publish(text)?;
     }
     let mut env = Vec::new();
     for file in &args.env_file {
@@ -204,6 +210,27 @@ fn options(args: &Args) -> Result<RunOptions, Failure> {
     })
 }
 
+/// `[[IP:]PORT:]PORT[/PROTOCOL]`, where both ports may be ranges. The program is on this machine's network already.
+fn publish(text: &str) -> Result<(), Failure> {
+    let bad = || {
+        Failure::usage(format!("`-p {text}` is not PORT or PORT:PORT"))
+            .help("for example `-p 8080` or `-p 8080:8080`")
+    };
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let mut parts = ports.rsplitn(3, ':');
+    let (inner, outer) = (parts.next().unwrap_or_default(), parts.next().filter(|outer| !outer.is_empty()));
+    let port = |text: &str| text.parse::<u16>().is_ok_and(|port| port > 0);
+    let range = |text: &str| text.split_once('-').map_or_else(|| port(text), |(a, b)| port(a) && port(b));
+    if !matches!(protocol, "tcp" | "udp" | "sctp") || !range(inner) || !outer.is_none_or(range) {
+        return Err(bad());
+    }
+    if outer.is_some_and(|outer| outer != inner) {
+        return Err(Failure::usage(format!("`-p {text}`: the program uses this machine's network"))
+            .help(format!("reach it at port {inner}, or tell the program another port")));
+    }
+    Ok(())
+}
+
 fn variable(text: &str) -> Option<(String, String)> {
     match text.split_once('=') {
         Some((name, value)) => Some((name.to_owned(), value.to_owned())),
@@ -224,6 +251,9 @@ fn volume(text: &str) -> Result<(PathBuf, String, bool), Failure> {
             return Err(Failure::usage(format!("`-v {text}`: `{other}` is not known")).help("use ro or rw"));
         }
     };
+    if !target.starts_with('/') {
+        return Err(Failure::usage(format!("`-v {text}`: `{target}` is not an absolute path in the image")));
+    }
     if !source.starts_with(['/', '.']) {
         return Err(Failure::usage(format!("`-v {text}`: named volumes are not kept"))
             .help(format!("give a directory: `-v ./{source}:{target}`")));

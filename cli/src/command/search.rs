@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::names;
 use crate::failure::Failure;
+use crate::render::rows::formatted;
 use crate::render::{table, units};
 use crate::session::Session;
-use crate::template::Template;
 
 /// Search a registry
 ///
@@ -107,21 +107,8 @@ fn show(
         writeln!(out, "{}", json!({"v": 1, "found": rows}))?;
         return Ok(0);
     }
-    match args.format.as_deref() {
-        None | Some("table") => {}
-        Some("json") => {
-            for row in rows {
-                writeln!(out, "{row}")?;
-            }
-            return Ok(0);
-        }
-        Some(text) => {
-            let template = Template::parse(text)?;
-            for row in rows {
-                writeln!(out, "{}", units::printable(&template.render(row)?))?;
-            }
-            return Ok(0);
-        }
+    if formatted(&mut out, args.format.as_deref(), rows)? {
+        return Ok(0);
     }
     let cells: Vec<Vec<String>> = rows
         .iter()

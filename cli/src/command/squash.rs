@@ -35,7 +35,7 @@ pub struct Args {
 /// Squashes.
 pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
-    let name = names::aloud(session, &args.tag)?;
+    let name = names::given(session, &args.tag)?;
     let lease = store.begin_build()?;
     let opened = find::open(&store, &args.image, args.platform.as_ref())?;
     let layers = find::layers(&store, &opened)?;

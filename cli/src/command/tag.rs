@@ -22,11 +22,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     let store = session.store()?;
     let found = find::find(&store, &args.source)?;
     for text in &args.targets {
-        let target = names::aloud(session, text)?;
-        if target.digest().is_some() {
-            return Err(Failure::usage(format!("`{text}`: a name cannot hold a digest")));
-        }
-        store.tag(&target, &found.descriptor)?;
+        store.tag(&names::given(session, text)?, &found.descriptor)?;
     }
     Ok(0)
 }

@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod page;
+pub mod rows;
 pub mod table;
 pub mod units;
 

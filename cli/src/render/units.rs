@@ -30,6 +30,25 @@ pub fn duration(millis: u64) -> String {
     }
 }
 
+/// How long ago something was, in docker's words: `3 weeks ago`.
+pub fn ago(seconds: i64) -> String {
+    let hours = (seconds + 1800) / 3600;
+    let text = match seconds {
+        ..=0 => "Less than a second".to_owned(),
+        1 => "1 second".to_owned(),
+        2..60 => format!("{seconds} seconds"),
+        60..120 => "About a minute".to_owned(),
+        120..3600 => format!("{} minutes", seconds / 60),
+        _ if hours == 1 => "About an hour".to_owned(),
+        _ if hours < 48 => format!("{hours} hours"),
+        _ if hours < 24 * 14 => format!("{} days", hours / 24),
+        _ if hours < 24 * 60 => format!("{} weeks", hours / (24 * 7)),
+        _ if hours < 24 * 365 * 2 => format!("{} months", hours / (24 * 30)),
+        _ => format!("{} years", hours / (24 * 365)),
+    };
+    format!("{text} ago")
+}
+
 /// Text from a step or a server without control characters, so that it cannot move the cursor; colours stay.
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -65,6 +84,26 @@ pub fn printable(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_ago() {
+        const DAY: i64 = 86_400;
+        for (seconds, text) in [
+            (-5, "Less than a second"),
+            (1, "1 second"),
+            (59, "59 seconds"),
+            (119, "About a minute"),
+            (3599, "59 minutes"),
+            (3600, "About an hour"),
+            (2 * DAY - 3600, "47 hours"),
+            (13 * DAY, "13 days"),
+            (20 * DAY, "2 weeks"),
+            (90 * DAY, "3 months"),
+            (800 * DAY, "2 years"),
+        ] {
+            assert_eq!(ago(seconds), format!("{text} ago"));
+        }
+    }
 
     #[test]
     fn sizes_and_times() {

@@ -120,9 +120,20 @@ impl State {
                 .ok_or_else(|| (format!("there is no variable `${name}`"), None))?,
             Start::Pipeline(pipeline) => self.pipeline(pipeline, dot)?,
         };
-        fields.iter().try_fold(start, |value, name| field(&value, name))
+        let mut above = "";
+        fields.iter().try_fold(start, |value, name| {
+            let keyed = MAPS.iter().any(|map| map.eq_ignore_ascii_case(above));
+            above = name;
+            match (keyed, &value) {
+                (true, Value::Object(object)) => Ok(object.get(name.as_str()).cloned().unwrap_or_default()),
+                _ => field(&value, name),
+            }
+        })
     }
 }
+
+/// Objects whose names are data: there is no wrong one.
+const MAPS: [&str; 4] = ["Labels", "Annotations", "ExposedPorts", "Volumes"];
 
 /// A field of an object, in any case.
 fn field(value: &Value, name: &str) -> Result<Value, Bad> {

@@ -166,8 +166,11 @@ pub(super) fn kind(value: &Value) -> &'static str {
 
 fn index(value: &Value, key: &Value) -> Result<Value, Bad> {
     match (value, key) {
-        // As Go: a key that a map does not have gives its empty value.
-        (Value::Object(object), Value::String(key)) => Ok(object.get(key).cloned().unwrap_or_default()),
+        // As Go: a key that a map does not have gives the empty value of its texts.
+        (Value::Object(object), Value::String(key)) => {
+            Ok(object.get(key).cloned().unwrap_or_else(|| Value::String(String::new())))
+        }
+        (Value::Null, Value::String(_)) => Ok(Value::String(String::new())),
         (Value::Array(list), Value::Number(number)) => {
             let at = number.as_u64().and_then(|at| usize::try_from(at).ok());
             let found = at.and_then(|at| list.get(at)).cloned();

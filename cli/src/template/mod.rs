@@ -70,6 +70,8 @@ mod tests {
             ("{{range $k, $v := .Config.Labels}}{{$k}}:{{$v}} {{end}}", "com.x:1 z:2 "),
             ("{{range .Nothing}}x{{else}}none{{end}}", "none"),
             ("{{index .Config.Labels \"com.x\"}}", "1"),
+            ("<{{index .Config.Labels \"no\"}}{{index .Config.Cmd \"no\"}}>", "<>"),
+            ("{{if index .Config.Labels \"no\"}}1{{else}}0{{end}}{{.Config.Labels.no}}", "0<no value>"),
             ("{{index .RepoTags 1}}", "b:2"),
             ("{{(index .RepoTags 0) | upper}}", "A:1"),
             ("{{len .RepoTags}} {{len .Id}}", "2 9"),

@@ -4,19 +4,48 @@
 //! `latest`) are added, and which of them were implied is known. Read by hand, not by oci-spec, whose regular
 //! expressions take longer to compile than an unchanged build may last (`spec/decisions/0006`); the tests compare the two.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use crate::digest::BlobDigest;
 
-/// A full image name: registry, repository, and a tag or digest or both.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A full image name: registry, repository, and a tag or digest or both. Two are equal if they are one name in full,
+/// however they were written.
+#[derive(Debug, Clone)]
 pub struct Reference {
     registry: String,
     repository: String,
     tag: Option<String>,
     digest: Option<BlobDigest>,
     implied_tag: bool,
+}
+
+impl PartialEq for Reference {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Reference {}
+
+impl PartialOrd for Reference {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Reference {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl Hash for Reference {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
 }
 
 /// Why a text is no image name.
@@ -30,6 +59,11 @@ pub struct ReferenceError {
 }
 
 impl Reference {
+    /// What the name is in full.
+    fn parts(&self) -> (&str, &str, Option<&str>, Option<&BlobDigest>) {
+        (&self.registry, &self.repository, self.tag.as_deref(), self.digest.as_ref())
+    }
+
     /// The host, with its port if one was given: `docker.io`, `localhost:5000`.
     pub fn registry(&self) -> &str {
         &self.registry
@@ -223,6 +257,16 @@ impl<'de> serde::Deserialize<'de> for Reference {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_name_written_twice() {
+        let of = |text: &str| text.parse::<Reference>().unwrap();
+        assert_eq!(of("debian"), of("docker.io/library/debian:latest"));
+        assert!(of("debian").implied_tag() && !of("debian:latest").implied_tag());
+        assert_ne!(of("debian"), of("debian:12"));
+        let all = std::collections::BTreeSet::from([of("a"), of("a:latest"), of("b")]);
+        assert_eq!(all.len(), 2);
+    }
 
     #[test]
     fn docker_defaults() {

@@ -44,6 +44,11 @@ pub(crate) fn add(nodes: &mut Nodes, state: State, platform: &Platform, options:
         base: state.base.clone(),
         config: state.into_config(),
     };
+    for (_, name, value) in
+        options.platform_annotations.iter().filter(|(wanted, ..)| platform.satisfies(wanted))
+    {
+        op.annotations.insert(name.clone(), value.clone());
+    }
     op.config.labels.extend(options.labels.clone());
     let origin = Origin { step: String::new(), title: format!("image {platform}"), span: None };
     nodes.graph.add(Node { op: Op::Image(Box::new(op)), platform, origin }, &[root])

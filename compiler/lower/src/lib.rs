@@ -81,6 +81,21 @@ pub struct StageInfo {
     pub used: bool,
 }
 
+/// The default of `SOURCE_DATE_EPOCH` before the first stage, unless it is empty, the word `context` or a stage's name:
+/// those are other builders' words for the time of a source.
+pub fn epoch_argument(file: &Dockerfile, options: &Options) -> Option<String> {
+    let stages = Stages::split(file);
+    let platform = image::platforms(options).swap_remove(0);
+    let mut global = args::automatic(options, &platform, "");
+    // What is wrong with arguments is said when the file is lowered.
+    let mut unsaid = Diagnostics::default();
+    let lexer = Lexer::new(file.directives.escape);
+    args::global(&mut global, stages.global.iter(), options, lexer, &mut unsaid);
+    let value = global.get("SOURCE_DATE_EPOCH")?;
+    let source = value.is_empty() || value == "context" || stages.before(value, stages.list.len()).is_some();
+    (!source).then(|| value.to_owned())
+}
+
 /// Lowers a file. `sources` gets the texts of triggers that base images bring.
 ///
 /// The error holds every independent error, in the order of the text.

@@ -20,6 +20,8 @@ pub struct Options {
     pub labels: BTreeMap<String, String>,
     /// Annotations of each manifest.
     pub annotations: BTreeMap<String, String>,
+    /// Annotations of the manifest for one platform, which win: name and value.
+    pub platform_annotations: Vec<(Platform, String, String)>,
     /// Named contexts: `docker-image://NAME`, `oci-layout://DIR[:TAG]`, `oci:DIR[:TAG]`, a git or http address, or a
     /// directory.
     pub contexts: BTreeMap<String, String>,
@@ -36,6 +38,7 @@ impl Default for Options {
             build_platform: Platform::host(),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
+            platform_annotations: Vec::new(),
             contexts: BTreeMap::new(),
             dockerfile_name: "Dockerfile".to_owned(),
         }

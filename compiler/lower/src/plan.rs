@@ -51,10 +51,18 @@ pub(crate) struct Planner<'p, 'a> {
 
 impl<'a> Planner<'_, 'a> {
     /// The stages that the target needs, by number. One that is missing failed, which is reported.
-    pub(crate) fn plan(mut self, target: usize) -> BTreeMap<usize, Planned<'a>> {
+    pub(crate) fn plan(self, target: usize) -> BTreeMap<usize, Planned<'a>> {
+        self.plan_all([target])
+    }
+
+    /// The same for several targets, each stage once.
+    pub(crate) fn plan_all(
+        mut self,
+        targets: impl IntoIterator<Item = usize>,
+    ) -> BTreeMap<usize, Planned<'a>> {
         let mut planned = BTreeMap::new();
         let mut seen = BTreeSet::new();
-        let mut open = vec![target];
+        let mut open: Vec<usize> = targets.into_iter().collect();
         while let Some(index) = open.pop() {
             if !seen.insert(index) {
                 continue;

@@ -57,6 +57,7 @@ impl State {
     pub(crate) fn shell(&self) -> Vec<String> {
         match &self.config.shell {
             Some(shell) if !shell.is_empty() => shell.clone(),
+            _ if self.image_platform.os == "windows" => ["cmd", "/S", "/C"].map(str::to_owned).to_vec(),
             _ => vec!["/bin/sh".to_owned(), "-c".to_owned()],
         }
     }

@@ -37,57 +37,44 @@ pub fn errors(file: &Dockerfile, sources: &mut SourceMap, context: &CheckContext
     let lexer = Lexer::new(file.directives.escape);
     let platform = image::platforms(options).swap_remove(0);
     let (mut found, mut spent) = (Diagnostics::default(), 0);
-    let (mut used, mut reached) = (BTreeSet::new(), BTreeSet::new());
-    // The last ones first: most of the others are below them.
-    let others = (0..stages.list.len()).rev().filter(|_| context.all_stages);
-    for target in std::iter::once(target).chain(others) {
-        if reached.contains(&target) {
-            continue;
-        }
-        let name = stages.list[target].name.as_deref().unwrap_or_default();
-        let mut global = args::automatic(options, &platform, name);
-        args::global(&mut global, stages.global.iter(), options, lexer, &mut found);
-        let planner = Planner {
-            stages: &stages,
-            contexts,
-            world,
-            lexer,
-            global: &global,
-            platform: &platform,
-            sources,
-            errors: &mut found,
-        };
-        let planned = planner.plan(target);
-        reached.insert(target);
-        reached.extend(planned.keys().copied());
-        Builder {
-            options,
-            world,
-            contexts,
-            stages: &stages,
-            lexer,
-            global: &global,
-            platform: &platform,
-            several: false,
-            nodes: &mut Nodes::new(options.build_platform.clone()),
-            errors: &mut found,
-            used: &mut used,
-            spent: &mut spent,
-            states: BTreeMap::new(),
-        }
-        .run(&planned, target);
+    let mut used = BTreeSet::new();
+    let name = stages.list[target].name.as_deref().unwrap_or_default();
+    let mut global = args::automatic(options, &platform, name);
+    args::global(&mut global, stages.global.iter(), options, lexer, &mut found);
+    let planner = Planner {
+        stages: &stages,
+        contexts,
+        world,
+        lexer,
+        global: &global,
+        platform: &platform,
+        sources,
+        errors: &mut found,
+    };
+    // Together, so that what several stand on is looked at once.
+    let others = (0..stages.list.len()).filter(|_| context.all_stages);
+    let planned = planner.plan_all(std::iter::once(target).chain(others));
+    Builder {
+        options,
+        world,
+        contexts,
+        stages: &stages,
+        lexer,
+        global: &global,
+        platform: &platform,
+        several: false,
+        nodes: &mut Nodes::new(options.build_platform.clone()),
+        errors: &mut found,
+        used: &mut used,
+        spent: &mut spent,
+        states: BTreeMap::new(),
     }
-    let mut said = BTreeSet::new();
+    .run(&planned, target);
     found
         .into_vec()
         .into_iter()
         .filter(|error| ![IMAGE, NETWORK, ENVIRONMENT].contains(&error.code))
         .filter(|error| context.world.is_some() || !has_variables(error, file, sources))
-        // A stage that several need was looked at for each.
-        .filter(|error| {
-            let place = error.labels.first().map(|label| (label.span.source.0, label.span.start));
-            said.insert((error.code, place, error.message.clone()))
-        })
         .collect()
 }
 

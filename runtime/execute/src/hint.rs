@@ -15,8 +15,11 @@ pub fn explain(status: Status, exec: &Exec, root: &Tree, tail: &[String]) -> (Ve
     match status {
         Status::Code(127) => not_found(exec, root, tail, &mut notes, &mut helps),
         // The kernel takes at most 128 KiB for one argument, and a shell form is one argument.
-        Status::Code(126) if exec.args.iter().any(|arg| arg.len() >= MAX_ARGUMENT) => {
-            notes.push(format!("the kernel takes at most {} bytes in one argument", MAX_ARGUMENT - 1));
+        Status::Code(126) if too_long(exec) => {
+            notes.push(format!(
+                "the kernel takes at most {} bytes in one argument or variable",
+                MAX_ARGUMENT - 1
+            ));
             helps.push(
                 "put the text into a file: a heredoc of RUN that begins with `#!`, or COPY with a heredoc"
                     .to_owned(),
@@ -42,6 +45,11 @@ pub fn explain(status: Status, exec: &Exec, root: &Tree, tail: &[String]) -> (Ve
     (notes, helps)
 }
 
+fn too_long(exec: &Exec) -> bool {
+    exec.args.iter().any(|arg| arg.len() >= MAX_ARGUMENT)
+        || exec.env.iter().any(|(name, value)| name.len() + value.len() + 1 >= MAX_ARGUMENT)
+}
+
 fn signal_note(signal: i32) -> String {
     let name = match signal {
         4 => "SIGILL: an instruction that this processor does not know",
@@ -61,6 +69,21 @@ fn signal_note(signal: i32) -> String {
 fn not_found(exec: &Exec, root: &Tree, tail: &[String], notes: &mut Vec<String>, helps: &mut Vec<String>) {
     let path = exec.env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value.as_str());
     let Some(name) = missing_name(exec, tail) else { return };
+    if name.starts_with('[') && exec.args.last().is_some_and(|text| text.trim_start().starts_with('[')) {
+        notes.push("the line is no JSON array of strings, so the shell ran it as it is".to_owned());
+        helps.push(
+            "write `[\"program\", \"argument\"]`: double quotes, commas, nothing behind the bracket"
+                .to_owned(),
+        );
+        return;
+    }
+    if let Some((_, text)) =
+        exec.scripts.iter().find(|(file, _)| name.strip_prefix("/dev/pipes/") == Some(file))
+    {
+        let line = text.lines().next().unwrap_or_default().trim_start_matches("#!").trim();
+        notes.push(format!("`{line}`, which the heredoc names in its first line, cannot be started"));
+        return;
+    }
     if name.contains('/') {
         notes.push(missing_file(&name, exec, root));
         return;
@@ -137,6 +160,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_shell_could_not_find() {
+        let notes = |exec: &Exec, line: &str| {
+            let (notes, helps) = explain(Status::Code(127), exec, &Tree::default(), &[line.to_owned()]);
+            [notes, helps].concat().join(" ")
+        };
+        let array = exec(&["/bin/sh", "-c", "[\"sh\", \"-c\" \"true\"]"]);
+        let said = notes(&array, "/bin/sh: [sh,: not found");
+        assert!(said.contains("no JSON array") && said.contains("double quotes"), "{said}");
+        let mut script = exec(&["/bin/sh", "-c", "/dev/pipes/EOF"]);
+        script.scripts.push(("EOF".into(), "#! /bin/nosuch -x\necho\n".into()));
+        let said = notes(&script, "/bin/sh: 1: /dev/pipes/EOF: not found");
+        assert!(said.contains("`/bin/nosuch -x`"), "{said}");
+    }
+
+    #[test]
     fn an_argument_that_is_too_long() {
         let long = "x".repeat(MAX_ARGUMENT);
         for (text, expected) in [(long.as_str(), "at most 131071 bytes"), ("x", "cannot be run")] {
@@ -144,6 +182,9 @@ mod tests {
             let (notes, _) = explain(Status::Code(126), &exec, &Tree::default(), &[]);
             assert!(notes[0].contains(expected), "{notes:?}");
         }
+        let mut exec = exec(&["x"]);
+        exec.env.push(("A".into(), long[2..].into()));
+        assert!(explain(Status::Code(126), &exec, &Tree::default(), &[]).0[0].contains("131071"));
     }
 
     #[test]

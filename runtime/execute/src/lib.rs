@@ -53,6 +53,6 @@ pub mod value;
 pub use bases::{Bases, NamedContext};
 pub use error::{ExecuteError, StepFailure};
 pub use options::{BuildOptions, NoCache, Secret, SecretBytes};
-pub use rfc3339::rfc3339;
+pub use rfc3339::{rfc3339, seconds};
 pub use run::{Build, Prune, images};
 pub use value::{BuiltImage, Value};

@@ -58,6 +58,12 @@ impl Archive {
             }
             let path = ImagePath::strict(&member.name)?;
             match member.kind {
+                // Members are read in place, and a file with holes is in none.
+                MemberKind::File if member.sparse => {
+                    return Err(ImageError::Tar(format!(
+                        "`{path}` is a sparse file: make the archive without"
+                    )));
+                }
                 MemberKind::File => {
                     let offset = reader.source().at;
                     members.insert(path, Place::At { offset, size: member.size });

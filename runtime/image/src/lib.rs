@@ -51,6 +51,7 @@ pub mod scan;
 mod scratch;
 mod seen;
 pub mod source;
+mod sparse;
 pub mod split;
 pub mod tar_read;
 pub mod tar_write;

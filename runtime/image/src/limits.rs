@@ -8,6 +8,8 @@ pub const PAX_BYTES: u64 = 1 << 20;
 pub const XATTR_BYTES: usize = 65_536;
 /// Uncompressed bytes of one layer.
 pub const LAYER_BYTES: u64 = 1 << 40;
+/// Bytes of one file with holes, and of all in one archive: a few bytes can ask for any number of zeros.
+pub const SPARSE_BYTES: u64 = 64 << 30;
 /// Symbolic links followed in one resolution (Linux follows 40).
 pub const SYMLINKS: usize = 40;
 /// Bytes of a manifest or index.

@@ -89,6 +89,21 @@ impl Merged {
         &self.entries
     }
 
+    /// Puts another result below a directory of this one.
+    pub(crate) fn add_below(&mut self, dir: &ImagePath, other: Self) {
+        let kind = Kind::Dir { opaque: false };
+        let entry = Entry { path: dir.clone(), kind, meta: Meta::IMPLIED_DIR };
+        self.entries.push(MergedEntry { entry, from: None, content: None });
+        self.entries.extend(other.entries.into_iter().map(|mut merged| {
+            merged.entry.path = dir.join(&merged.entry.path);
+            if let Kind::Hardlink { to } = &mut merged.entry.kind {
+                *to = dir.join(to);
+            }
+            merged
+        }));
+        self.entries.sort_by(|a, b| a.entry.path.cmp(&b.entry.path));
+    }
+
     /// True if the group changes nothing.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -426,6 +441,16 @@ mod tests {
         assert_eq!(all, ["f /keep 1"]);
         assert_eq!(table(&["f a 1"], &[&["f a 22"], &["f a 333"]]), ["f /a 3"]);
         assert_eq!(table(&["f a 1"], &[&["f a 22"], &["f a 1"]]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn several_below_directories() {
+        let mut all = Merged::default();
+        for name in ["y", "x-1"] {
+            all.add_below(&ImagePath::clean(name).unwrap(), merged(&[], &[layer(&["f a 1", "h b a"])]));
+        }
+        let expected = ["d /x-1", "f /x-1/a 1", "h /x-1/b /x-1/a", "d /y", "f /y/a 1", "h /y/b /y/a"];
+        assert_eq!(text(&all.index()), expected);
     }
 
     #[test]

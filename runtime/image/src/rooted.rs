@@ -114,6 +114,12 @@ impl Root {
         Ok(rustix::fs::fstat(fd)?)
     }
 
+    /// Opens a file for reading, links resolved as [`Root::stat_resolved`] does. Never blocks on a pipe or device.
+    pub fn file_resolved(&self, path: &ImagePath) -> io::Result<std::fs::File> {
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        Ok(self.openat2(path, flags, Mode::empty(), IN_ROOT)?.into())
+    }
+
     /// What stands at a path; no link is followed. `None` if nothing does.
     pub fn stat(&self, path: &ImagePath) -> Result<Option<Stat>, ImageError> {
         match self.openat2(

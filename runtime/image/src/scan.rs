@@ -30,15 +30,17 @@ pub struct StepClock {
 }
 
 impl StepClock {
-    /// True for a file that was written since the step began; `below` is the time, if any, that the layers below give
-    /// its path.
+    /// True for a file that gets the step's time; `below` is the time, if any, that the layers below give its path.
+    ///
+    /// That is one that was written since the step began, and one whose time is later than the step's: a server's "now",
+    /// or a date that lies ahead of some builds and behind others. What was only copied up keeps its time.
     fn is_new(self, stat: &Stat, below: Option<i64>) -> bool {
         let time = (stat.st_mtime, stat.st_mtime_nsec.cast_signed());
-        time >= self.start || (self.may_be_rounded(time) && below != Some(time.0))
+        below != Some(time.0) && (time >= self.start || time.0 > self.time || self.may_be_rounded(time))
     }
 
     /// True for a time of this step that a program cut off: archives, `touch -d` and downloaders keep whole seconds, zip
-    /// even ones. What a step finds from before has such a time too, but not one of the last two seconds.
+    /// even ones.
     fn may_be_rounded(self, (seconds, nanos): (i64, i64)) -> bool {
         nanos == 0 && seconds >= self.start.0 & !1
     }
@@ -135,10 +137,10 @@ impl Walk<'_> {
     }
 
     fn is_new(&self, path: &ImagePath, stat: &Stat) -> bool {
-        // A file that was only copied up, a moment after its layer was made, keeps its time.
-        let below = || self.below.get(path).map(|found| found.entry.meta.mtime);
-        let near = self.clock.may_be_rounded((stat.st_mtime, stat.st_mtime_nsec.cast_signed()));
-        self.clock.is_new(stat, if near { below() } else { None })
+        // The layers below are asked only if it matters; their times are whole seconds.
+        self.clock.is_new(stat, None)
+            && (stat.st_mtime_nsec != 0
+                || self.clock.is_new(stat, self.below.get(path).map(|found| found.entry.meta.mtime)))
     }
 
     fn classify(&self, path: &ImagePath, stat: &Stat) -> Result<Option<Changed>, ImageError> {
@@ -389,33 +391,59 @@ mod tests {
         assert_eq!(paths, [("/implied".to_owned(), Kind::Whiteout)]);
     }
 
+    /// Entries of files with these times (and those below, if any), as a step with this clock leaves them.
+    fn times(clock: StepClock, files: &[(&str, (u64, u32), Option<i64>)]) -> Vec<(String, i64)> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut lower = Vec::new();
+        for (name, (seconds, nanos), below) in files {
+            let file = fs_err::File::create(dir.path().join(name)).unwrap();
+            let time = std::time::UNIX_EPOCH + std::time::Duration::new(*seconds, *nanos);
+            file.file().set_modified(time).unwrap();
+            if let Some(below) = below {
+                let mut entry = crate::testing::entry(&format!("f {name} 1"));
+                entry.meta.mtime = *below;
+                lower.push(entry);
+            }
+        }
+        lower.sort_by(|a, b| a.path.cmp(&b.path));
+        let below = Tree::new(vec![crate::testing::named(LayerIndex::new(lower))]);
+        let root = Root::open(dir.path()).unwrap();
+        let found = changes(&root, &below, clock).unwrap();
+        let of = |entry: &Entry| (entry.path.to_string(), entry.meta.mtime);
+        found.entries.iter().map(of).collect()
+    }
+
     /// Archives, downloaders and `touch -d` set whole seconds: in the second in which the step began, that is before it.
     #[test]
     fn the_clock_in_whole_seconds_is_the_clock() {
-        let start = (1_000_000_001, 700_000_000);
-        let times = [
-            ("later", (1_000_000_002, 0), 500),
-            ("same", (1_000_000_001, 0), 500),
-            ("zip", (1_000_000_000, 0), 500),
-            ("old", (999_999_999, 0), 999_999_999),
-            ("finer", (1_000_000_001, 1), 1_000_000_001),
-            ("copied-up", (1_000_000_001, 0), 1_000_000_001),
+        const TIME: i64 = 2_000_000_000;
+        let files = [
+            ("a-later", (1_000_000_002, 0), None),
+            ("b-same", (1_000_000_001, 0), Some(1)),
+            ("c-zip", (1_000_000_000, 0), None),
+            ("d-old", (999_999_999, 0), None),
+            ("e-finer", (1_000_000_001, 1), None),
+            ("f-copied-up", (1_000_000_001, 0), Some(1_000_000_001)),
         ];
-        let dir = tempfile::tempdir().unwrap();
-        for (name, (seconds, nanos), _) in times {
-            let file = fs_err::File::create(dir.path().join(name)).unwrap();
-            let time = std::time::UNIX_EPOCH + std::time::Duration::new(seconds, nanos);
-            file.file().set_modified(time).unwrap();
-        }
-        let mut lower = [crate::testing::entry("f copied-up 1"), crate::testing::entry("f same 1")];
-        lower[0].meta.mtime = 1_000_000_001;
-        let below = Tree::new(vec![crate::testing::named(LayerIndex::new(lower.to_vec()))]);
-        let root = Root::open(dir.path()).unwrap();
-        let found = changes(&root, &below, StepClock { start, time: 500 }).unwrap();
-        for (name, _, want) in times {
-            let entry =
-                found.entries.iter().find(|entry| entry.path.name() == Some(name.as_bytes())).unwrap();
-            assert_eq!(entry.meta.mtime, want, "{name}");
+        let found = times(StepClock { start: (1_000_000_001, 700_000_000), time: TIME }, &files);
+        let found: Vec<i64> = found.into_iter().map(|(_, time)| time).collect();
+        assert_eq!(found, [TIME, TIME, TIME, 999_999_999, 1_000_000_001, 1_000_000_001]);
+    }
+
+    /// A date between the step's time and the wall clock is ahead of some builds and behind others.
+    #[test]
+    fn no_time_is_later_than_the_steps() {
+        let files = [
+            ("a-behind", (499, 5), None),
+            ("b-equal", (500, 0), None),
+            ("c-ahead", (600, 0), None),
+            ("d-copied-up", (600, 0), Some(600)),
+            ("e-written", (700, 0), Some(600)),
+        ];
+        for start in [550, 650, 1_000_000_000] {
+            let found = times(StepClock { start: (start, 0), time: 500 }, &files);
+            let found: Vec<i64> = found.into_iter().map(|(_, time)| time).collect();
+            assert_eq!(found, [499, 500, 500, 600, 500], "a step that began at {start}");
         }
     }
 
@@ -423,9 +451,9 @@ mod tests {
     fn old_times_are_data() {
         let dir = tempfile::tempdir().unwrap();
         let file = fs_err::File::create(dir.path().join("old")).unwrap();
-        let time = std::time::UNIX_EPOCH + std::time::Duration::new(1234, 999);
+        let time = std::time::UNIX_EPOCH + std::time::Duration::new(123, 999);
         file.file().set_modified(time).unwrap();
         let (index, _) = scan(dir.path(), &Tree::default());
-        assert_eq!(index.entries()[0].meta.mtime, 1234);
+        assert_eq!(index.entries()[0].meta.mtime, 123);
     }
 }

@@ -1,7 +1,7 @@
 //! A strict view of a tar stream (security rule R4).
 //!
 //! Reads what Go's `archive/tar` reads (v7, ustar, PAX, GNU long names), and refuses the rest with an error; there
-//! is never a silent third reading. Sparse files are refused. A PAX `size` counts for the data that follows, as in
+//! is never a silent third reading. Files with holes come out with zeros in them ([`crate::sparse`]). A PAX `size` counts for the data that follows, as in
 //! Go (CVE-2025-62518). The header's fields are decoded by the `tar` crate; its archive reader is not used.
 
 use std::io::{self, Read};
@@ -11,6 +11,7 @@ use tar::{EntryType, Header};
 use crate::entry::keeps_xattr;
 use crate::error::ImageError;
 use crate::limits;
+use crate::sparse::{self, Map, Piece};
 
 /// One member of an archive; its content is read from the [`TarReader`] before the next one is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Member {
     pub mtime: i64,
     /// Bytes of content that follow.
     pub size: u64,
+    /// True if the archive holds less of the content, as there are holes in it.
+    pub sparse: bool,
     /// Attributes that layers carry, sorted.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
 }
@@ -60,8 +63,11 @@ pub struct TarReader<R> {
     left: u64,
     /// Zero bytes behind the content.
     padding: u64,
+    /// Where that content belongs in a file with holes.
+    map: Option<Map>,
     members: u64,
     bytes: u64,
+    sparse_bytes: u64,
 }
 
 /// What extended headers say of the next member.
@@ -74,12 +80,13 @@ struct Extended {
     gid: Option<u64>,
     mtime: Option<i64>,
     xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    sparse: sparse::Pax,
 }
 
 impl<R: Read> TarReader<R> {
     /// Starts at the first header.
     pub fn new(source: R) -> Self {
-        Self { source, left: 0, padding: 0, members: 0, bytes: 0 }
+        Self { source, left: 0, padding: 0, map: None, members: 0, bytes: 0, sparse_bytes: 0 }
     }
 
     /// The next member, or `None` at the end of the archive.
@@ -120,9 +127,9 @@ impl<R: Read> TarReader<R> {
         Ok(self.source)
     }
 
-    fn member(&mut self, header: &Header, extended: Extended) -> Result<Member, ImageError> {
+    fn member(&mut self, header: &Header, mut extended: Extended) -> Result<Member, ImageError> {
         let broken = |what: &str| ImageError::Tar(what.to_owned());
-        let name = match extended.path {
+        let name = match extended.sparse.name.take().or(extended.path) {
             Some(path) => path,
             None if is_star(header.as_bytes()) && !header.as_bytes()[345..476].contains(&0) => {
                 // In star's form times follow the prefix, which ustar would take for more of the name.
@@ -141,14 +148,13 @@ impl<R: Read> TarReader<R> {
         };
         let kind = match raw[156] {
             0 if name.ends_with(b"/") => MemberKind::Dir,
-            0 | b'0' | b'7' => MemberKind::File,
+            0 | b'0' | b'7' | b'S' => MemberKind::File,
             b'1' => MemberKind::Hardlink(link),
             b'2' => MemberKind::Symlink(link),
             b'3' => device().map(|(major, minor)| MemberKind::Char(major, minor))?,
             b'4' => device().map(|(major, minor)| MemberKind::Block(major, minor))?,
             b'5' => MemberKind::Dir,
             b'6' => MemberKind::Fifo,
-            b'S' => return Err(broken("sparse files are not accepted in archives")),
             other => {
                 return Err(ImageError::Tar(format!(
                     "unknown member type `{}`",
@@ -164,13 +170,26 @@ impl<R: Read> TarReader<R> {
             });
         }
         // Links, directories and devices have no content, whatever their header says (Go: isHeaderOnly).
-        let size = if kind == MemberKind::File { stated } else { 0 };
+        let held = if kind == MemberKind::File { stated } else { 0 };
+        self.left = held;
+        self.padding = (512 - held % 512) % 512;
+        self.map = match raw[156] {
+            b'S' => Some(sparse::old(raw, &mut self.source, held, number)?),
+            _ if kind == MemberKind::File => extended.sparse.map(&mut self.source, &mut self.left)?,
+            _ => None,
+        };
+        let size = self.map.as_ref().map_or(held, |map| map.size);
         self.bytes = self.bytes.saturating_add(size);
         if self.bytes > limits::LAYER_BYTES {
             return Err(ImageError::Limit { what: "size of an archive".into(), limit: limits::LAYER_BYTES });
         }
-        self.left = size;
-        self.padding = (512 - size % 512) % 512;
+        self.sparse_bytes += self.map.as_ref().map_or(0, |map| map.size);
+        if self.sparse_bytes > limits::SPARSE_BYTES {
+            return Err(ImageError::Limit {
+                what: "size of all sparse files".into(),
+                limit: limits::SPARSE_BYTES,
+            });
+        }
         let id = |given: Option<u64>, field: &[u8], what: &str| -> Result<u32, ImageError> {
             let value = given.map_or_else(|| number(field).map(i64::cast_unsigned), Ok)?;
             u32::try_from(value).map_err(|_| ImageError::Tar(format!("{what} {value} is out of range")))
@@ -185,6 +204,7 @@ impl<R: Read> TarReader<R> {
             gid: id(extended.gid, &raw[116..124], "group")?,
             mtime: extended.mtime.map_or_else(|| number(&raw[136..148]), Ok)?,
             size,
+            sparse: self.map.is_some(),
             xattrs,
         })
     }
@@ -242,7 +262,7 @@ impl<R: Read> TarReader<R> {
 
     fn skip_content(&mut self) -> Result<(), ImageError> {
         let todo = self.left + self.padding;
-        (self.left, self.padding) = (0, 0);
+        (self.left, self.padding, self.map) = (0, 0, None);
         let skipped = io::copy(&mut (&mut self.source).take(todo), &mut io::sink())
             .map_err(ImageError::io("an archive"))?;
         if skipped == todo {
@@ -256,15 +276,29 @@ impl<R: Read> TarReader<R> {
 /// The content of the current member.
 impl<R: Read> Read for TarReader<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        if self.left == 0 || buf.is_empty() {
+        if buf.is_empty() {
             return Ok(0);
         }
-        let wanted = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let most = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        let piece = self.map.as_mut().map_or(Piece::Data(self.left), Map::piece);
+        let wanted = match (piece, &mut self.map) {
+            (Piece::Data(0) | Piece::End, _) => return Ok(0),
+            (Piece::Zeros(zeros), Some(map)) => {
+                let count = buf.len().min(most(zeros));
+                buf[..count].fill(0);
+                map.advance(count as u64);
+                return Ok(count);
+            }
+            (Piece::Data(bytes) | Piece::Zeros(bytes), _) => buf.len().min(most(bytes.min(self.left))),
+        };
         let count = self.source.read(&mut buf[..wanted])?;
         if count == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the archive is cut off in a file"));
         }
         self.left -= count as u64;
+        if let Some(map) = &mut self.map {
+            map.advance(count as u64);
+        }
         Ok(count)
     }
 }
@@ -341,7 +375,9 @@ fn pax_record(key: &[u8], value: &[u8], extended: &mut Extended) -> Result<(), I
         b"gid" => extended.gid = Some(text()?.parse().map_err(|_| bad())?),
         b"mtime" => extended.mtime = Some(pax_time(text()?).ok_or_else(bad)?),
         _ if key.starts_with(b"GNU.sparse.") => {
-            return Err(ImageError::Tar("sparse files are not accepted in archives".to_owned()));
+            if !extended.sparse.field(&key[b"GNU.sparse.".len()..], value) {
+                return Err(bad());
+            }
         }
         _ => {
             let Some(name) = key.strip_prefix(b"SCHILY.xattr.") else { return Ok(()) };

@@ -97,6 +97,7 @@ fn step() -> (Vec<u8>, Vec<u8>) {
         ("d/lib.a", member.into_bytes()),
         ("d/share/doc/log.gz", gzip),
         ("d/old", b"data".to_vec()),
+        ("d/ahead", b"of the step's time".to_vec()),
     ] {
         fs_err::write(at(name), content).unwrap();
     }
@@ -107,7 +108,8 @@ fn step() -> (Vec<u8>, Vec<u8>) {
         ("d/m.pyc", 1),
         ("d/lib.a", 1),
         ("d/share/doc/log.gz", 0),
-        ("d/old", -99),
+        ("d/old", -200_000_000),
+        ("d/ahead", -99),
         ("d/share/doc", 2),
         ("d/share", 2),
         ("d", 2),
@@ -320,8 +322,8 @@ const GOLDEN: &[(&str, &str)] = &[
     ("zstd: exactly a block", "de678f4317be66f61647267a03fef3bfffb94bbbc0fcf8be4fe320462e23e3d9"),
     ("gzip: a block and a byte", "bb3b4fd67d315dd5243ace5fa9ecb5260f566f2f5a8500a914a7e59bdf2e28a3"),
     ("zstd: a block and a byte", "fe8e25246f7830c7540d23159a34c4e3032017dac6b5c9a4497760e252d760fd"),
-    ("step: layer", "bb0a6e21f5a5acc4c4e2ca77958204af51ca8644d15691b3473690b2cae57c54"),
-    ("step: index", "681cfe1911b9e82de4ce1ae418aa87889409789aa275d5d2d929a7183d1edecd"),
+    ("step: layer", "c11d3f6756eb4dd6d7bd03591a20a6fd630537600c98bb4dc59ea24448750f7e"),
+    ("step: index", "bdcc99a72900a7a3acd9189e4578d7a0ebc92f7ba9050b8de3425731a49f0ac2"),
     ("config: every field", "6b5bbdeb611b395d22683757707787688ba2bbf6365f4287fdb62f98edd4738f"),
     ("config: nothing", "1475e1cf0118aa3ddadbc8ae05cd5d5e151b63784e1e062de226e70fced50a0f"),
     ("manifest", "a8b2afd022043fc56121bf8ce0e56507f59a70bcc6f376ddbdd07f736af02088"),

@@ -12,11 +12,11 @@ use crate::support::{entry, installed, listing, run, tar};
 
 /// An archive, header by header.
 #[derive(Default, Clone)]
-struct Raw(Vec<u8>);
+pub(crate) struct Raw(pub(crate) Vec<u8>);
 
 impl Raw {
     /// A member whose header is changed before its checksum is set.
-    fn with(mut self, name: &str, kind: u8, data: &[u8], change: impl FnOnce(&mut [u8])) -> Self {
+    pub(crate) fn with(mut self, name: &str, kind: u8, data: &[u8], change: impl FnOnce(&mut [u8])) -> Self {
         let mut header = [0u8; 512];
         header[..name.len()].copy_from_slice(name.as_bytes());
         header[100..107].copy_from_slice(b"0000644");
@@ -36,7 +36,7 @@ impl Raw {
         self
     }
 
-    fn file(self, name: &str, content: &str) -> Self {
+    pub(crate) fn file(self, name: &str, content: &str) -> Self {
         self.with(name, b'0', content.as_bytes(), |_| {})
     }
 
@@ -51,22 +51,22 @@ impl Raw {
     }
 
     /// An extended header with these bytes.
-    fn pax(self, records: &[u8]) -> Self {
+    pub(crate) fn pax(self, records: &[u8]) -> Self {
         self.with("PaxHeader", b'x', records, |_| {})
     }
 
-    fn end(mut self) -> Vec<u8> {
+    pub(crate) fn end(mut self) -> Vec<u8> {
         self.0.extend_from_slice(&[0; 1024]);
         self.0
     }
 }
 
-fn raw() -> Raw {
+pub(crate) fn raw() -> Raw {
     Raw::default()
 }
 
 /// `length key=value\n` with the right length.
-fn record(key: &str, value: &[u8]) -> Vec<u8> {
+pub(crate) fn record(key: &str, value: &[u8]) -> Vec<u8> {
     let rest = key.len() + value.len() + 3;
     let length = (rest..rest + 8).find(|length| rest + length.to_string().len() == *length).unwrap();
     [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()

@@ -6,4 +6,5 @@ mod golden;
 mod hostile;
 mod oracle;
 mod outputs;
+mod sparse;
 mod support;

@@ -141,7 +141,7 @@ impl Wire<'_> {
             }
             let next = reply.location()?;
             let (from, to) = (Origin::of(&url), Origin::of(&next));
-            if !to.https && (from.https || site.origin.https) {
+            if !to.https && (from.https || site.origin.https) && !site.insecure {
                 return Err(Error::new(
                     Kind::Refused,
                     format!("a redirect from `{from}` to `{to}` gives up encryption"),

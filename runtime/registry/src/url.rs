@@ -54,6 +54,27 @@ impl Origin {
         parse(&format!("{self}{path}"))
     }
 
+    /// An address that means this origin: a registry behind a proxy that it does not know of says `http` of itself, without a
+    /// port or with the one that it is asked at. `None` if another server is meant.
+    pub(crate) fn own(&self, url: &Uri) -> Result<Option<Uri>, Error> {
+        let other = Self::of(url);
+        if other == *self {
+            return Ok(Some(url.clone()));
+        }
+        let downgraded = self.https && !other.https && (url.port().is_none() || other.port == self.port);
+        let renamed = other.host != self.host && (other.https, other.port) == (self.https, self.port);
+        if self.same_host(&other) && (downgraded || renamed) {
+            self.url(url.path_and_query().map_or("/", |path| path.as_str())).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// True for one host under one name, and for the names of this machine.
+    pub(crate) fn same_host(&self, other: &Self) -> bool {
+        self.host == other.host || (self.is_loopback() && other.is_loopback())
+    }
+
     /// How far away it is, if its host is an address rather than a name.
     pub(crate) fn literal(&self) -> Option<Reach> {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
@@ -293,7 +314,11 @@ fn site(host: &str) -> Option<&str> {
     if !SHARED.contains(&two) {
         return Some(two);
     }
-    (count >= 3).then_some(host)
+    // A country's own order (`co.uk`): below it the third label is the owner's. Below a provider each host is another's.
+    let country = two.split_once('.').is_some_and(|(second, top)| {
+        matches!(second, "co" | "com" | "org" | "net" | "ac" | "ne" | "or") && top.len() == 2
+    });
+    if country { tail(3).filter(|_| count >= 3) } else { (count >= 3).then_some(host) }
 }
 
 #[cfg(test)]
@@ -327,6 +352,29 @@ mod tests {
             assert!(join(&base, location).is_err(), "{location}");
         }
         assert!(join(&base, &"x".repeat(limits::URL_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn addresses_that_mean_the_origin() {
+        let origin = Origin::of_host(true, "reg.test:5000").unwrap();
+        for (address, want) in [
+            ("https://reg.test:5000/u?a=b", Some("https://reg.test:5000/u?a=b")),
+            ("http://reg.test/u?a=b", Some("https://reg.test:5000/u?a=b")),
+            ("http://REG.test:5000/u", Some("https://reg.test:5000/u")),
+            ("http://reg.test:80/u", None),
+            ("http://reg.test:5001/u", None),
+            ("https://reg.test/u", None),
+            ("http://other.test:5000/u", None),
+        ] {
+            let got = origin.own(&parse(address).unwrap()).unwrap();
+            assert_eq!(got.map(|url| url.to_string()).as_deref(), want, "{address}");
+        }
+        let here = Origin::of_host(false, "localhost:5000").unwrap();
+        let own = |address: &str| here.own(&parse(address).unwrap()).unwrap().map(|url| url.to_string());
+        assert_eq!(own("http://127.0.0.1:5000/u").as_deref(), Some("http://localhost:5000/u"));
+        assert_eq!(own("http://127.0.0.1:5001/u"), None);
+        let plain = Origin::of_host(false, "reg.test").unwrap();
+        assert_eq!(plain.own(&parse("https://reg.test/u").unwrap()).unwrap(), None);
     }
 
     #[test]
@@ -366,6 +414,12 @@ mod tests {
             ("notexample.com", "example.com", false),
             ("a.co.uk", "b.co.uk", false),
             ("a.azurecr.io", "b.azurecr.io", false),
+            ("registry.firm.co.uk", "gitlab.firm.co.uk", true),
+            ("firm.com.au", "auth.firm.com.au", true),
+            ("co.uk", "a.co.uk", false),
+            ("1.2.3.4.nip.io", "9.2.3.4.nip.io", false),
+            ("a.firm.github.io", "b.firm.github.io", false),
+            ("a.eu.amazonaws.com", "b.eu.amazonaws.com", false),
             ("localhost", "localhost", true),
             ("reg", "auth", false),
             ("10.0.0.1", "10.0.0.1", true),

@@ -28,6 +28,8 @@ pub(crate) struct Site {
     pub(crate) repository: String,
     /// False if its certificates are not verified.
     pub(crate) verify: bool,
+    /// The user does without encryption.
+    pub(crate) insecure: bool,
     /// A stand-in for the registry that was named.
     pub(crate) mirror: bool,
 }

@@ -54,5 +54,6 @@ pub use error::SandboxError;
 pub use helper::{helper, is_helper};
 pub use imgc_base::event::Stream;
 pub use launch::run;
+pub use lockdown::is_limit;
 pub use probe::{Capabilities, Probe, capabilities, trial};
 pub use userns::{Isolation, enter_user_namespace};

@@ -163,9 +163,14 @@ fn capabilities(command: &Command, single: bool) -> rustix::io::Result<()> {
     }
 }
 
+/// True for the name of a limit that a command may be given: `nofile`, `nproc`.
+pub fn is_limit(name: &str) -> bool {
+    LIMITS.iter().any(|(known, _, _)| *known == name)
+}
+
 fn limits(command: &Command) -> Result<(), SandboxError> {
     for (name, _, _) in &command.ulimits {
-        if !LIMITS.iter().any(|(known, _, _)| known == name) {
+        if !is_limit(name) {
             return Err(SandboxError::Command(format!("there is no limit `{name}`")));
         }
     }

@@ -1,5 +1,6 @@
 //! The root file system: layers under an upper directory, by the kernel's overlayfs.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -83,7 +84,11 @@ pub(crate) fn overlay(lower: &[PathBuf], upper: &Path, work: &Path) -> Result<Ow
     let open = |path: &Path| {
         open_path(CWD, path, OFlags::DIRECTORY).doing(format!("open the layer `{}`", path.display()))
     };
-    let layers = lower.iter().rev().map(|dir| open(dir)).collect::<Result<Vec<_>, _>>()?;
+    // An image may have one layer twice, overlayfs may not. The upper one decides of each path that either holds, so the
+    // lower one changes nothing.
+    let mut taken = BTreeSet::new();
+    let layers = lower.iter().rev().filter(|dir| taken.insert(*dir));
+    let layers = layers.map(|dir| open(dir)).collect::<Result<Vec<_>, _>>()?;
     let (upper, work) = (open(upper)?, open(work)?);
     let fs = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(no_overlay)?;
     for layer in &layers {
@@ -186,6 +191,36 @@ mod tests {
                 let open = |name: &str| open_path(CWD, path(name).as_path(), OFlags::DIRECTORY).unwrap();
                 let mount =
                     overlay_by_string(&[open("b"), open("a")], &open("upper"), &open("work")).unwrap();
+                for name in ["from-a", "from-b"] {
+                    assert!(open_path(&mount, name, OFlags::empty()).is_ok(), "{name}");
+                }
+            });
+        });
+    }
+
+    /// One layer under and over another one.
+    #[test]
+    fn a_layer_twice() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["a", "b", "upper", "work"] {
+            fs_err::create_dir(path(name)).unwrap();
+        }
+        for (file, text) in [("a/both", "a"), ("b/both", "b"), ("a/from-a", ""), ("b/from-b", "")] {
+            fs_err::write(path(file), text).unwrap();
+        }
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                if sys::unshare(UnshareFlags::NEWNS).is_err() {
+                    eprintln!("SKIPPED: this user may make no mount namespace");
+                    return;
+                }
+                let lower = ["a", "b", "a"].map(path);
+                let mount = overlay(&lower, &path("upper"), &path("work")).unwrap();
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                let file = rustix::fs::openat(&mount, "both", flags, Mode::empty()).unwrap();
+                let mut text = [0; 2];
+                assert_eq!((rustix::io::read(&file, &mut text).unwrap(), text[0]), (1, b'a'));
                 for name in ["from-a", "from-b"] {
                     assert!(open_path(&mount, name, OFlags::empty()).is_ok(), "{name}");
                 }

@@ -219,6 +219,15 @@ fn a_part_of_an_index_is_pushed_by_its_digest() {
     other.imgc(&["pull", &format!("{repository}:latest")]).fails_with(8);
     other.imgc(&["pull", &format!("{repository}@{digest}")]).ok();
     assert_eq!(place.imgc(&["images", "--filter", "reference=*part*", "-q"]).ok().stdout, "");
+
+    // Whoever has the digests puts the index together.
+    let third = Place::new(env!("CARGO_BIN_EXE_imgc"));
+    let name = format!("{repository}:1");
+    third.imgc(&["index", "create", &name, &format!("{repository}@{digest}")]).fails_with(1);
+    third.imgc(&["index", "create", &name, &format!("docker://{repository}@{digest}")]).ok();
+    third.imgc(&["push", &name]).ok().says("0 B sent in 0 blobs");
+    other.imgc(&["pull", &name]).ok();
+    assert_eq!(other.imgc(&["run", &name, "cat", "/1"]).ok().stdout, "1\n");
 }
 
 fn digest_of_raw(text: &str) -> String {

@@ -16,7 +16,7 @@ fn names_and_removal() {
         .imgc(&["rm", "app:2", "nothing", "app"])
         .fails_with(1)
         .says("there is no image `nothing`")
-        .prints("untagged app:latest");
+        .prints("Untagged: app:latest");
     place.imgc(&["rm", "-f", "nothing"]).ok();
     place.build("FROM busybox\nRUN echo 1 > /1\n", &["-t", "app"]);
     place.imgc(&["rm", "-f", "app"]).ok();
@@ -125,6 +125,49 @@ fn lists_filters_and_templates() {
     place.imgc(&["history", "-q", "team/app:1"]).ok().prints("<none>");
 }
 
+/// Formats, fields and words that scripts written for docker use.
+#[test]
+fn scripts_written_for_docker() {
+    let place = place();
+    if !place.with_busybox("scripts_written_for_docker") {
+        return;
+    }
+    let images = ["images", "--format"];
+    let out = |args: &[&str]| place.imgc(args).ok().stdout;
+    assert_eq!(out(&[images[0], images[1], r"{{.Repository}}\t{{.Tag}}"]), "busybox\tlatest\n");
+    let table = out(&[images[0], images[1], r"table {{.Repository}}\t{{.Tag}}\t{{.CreatedSince}}"]);
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["REPOSITORY", "TAG", "CREATED"]);
+    assert!(lines[1].ends_with(&["ago"]) || lines[1].ends_with(&["N/A"]), "{table}");
+    let history = out(&["history", "--format", r"table {{.ID}}\t{{.CreatedSince}}\t{{.Comment}}", "busybox"]);
+    assert!(history.starts_with("ID "), "{history}");
+    assert_eq!(out(&["inspect", "-f", "<{{.Comment}}{{.Parent}}{{.DockerVersion}}>", "busybox"]), "<>\n");
+
+    assert_eq!(out(&["image", "ls", "-q"]), out(&["images", "-q"]));
+    assert_eq!(out(&["image", "inspect", "-f", "{{.Os}}", "busybox"]), "linux\n");
+    assert_eq!(out(&["container", "run", "busybox", "echo", "image", "ls"]), "image ls\n");
+
+    // An image need not have a name.
+    place.imgc(&["export", "busybox", "-o", "root.tar"]).ok();
+    let said = out(&["import", "root.tar"]);
+    let id = said.split("sha256:").nth(1).unwrap();
+    assert_eq!(out(&["run", &id[..12], "echo", "1"]), "1\n");
+    place.imgc(&["import", "https://example.test/root.tar", "x"]).fails_with(2).says("curl");
+    let index = out(&["index", "create", "many", "busybox"]);
+    let id = &index["sha256:".len()..][..12];
+    place.imgc(&["index", "annotate", id, "--annotation", "a=b"]).fails_with(2).says("is an id");
+    place.imgc(&["index", "annotate", "many", "--annotation", "a=b"]).ok();
+
+    let digest = format!("x@sha256:{}", "0".repeat(64));
+    for args in
+        [&["import", "root.tar"][..], &["tag", "busybox"], &["copy", "busybox"], &["squash", "busybox", "-t"]]
+    {
+        let args = [args, &[digest.as_str()]].concat();
+        place.imgc(&args).fails_with(2).says("a name cannot hold a digest");
+    }
+    place.imgc(&["copy", "oci:nowhere", "x"]).fails_with(2).says("No such file");
+}
+
 #[test]
 fn archives_of_several_images() {
     let place = place();
@@ -140,12 +183,16 @@ fn archives_of_several_images() {
         assert!(listed.stdout.contains(&digest), "{format}: {}", listed.stdout);
     }
     let archive = fs_err::read(place.path("oci.tar")).unwrap();
-    place.imgc_with(&["load"], &archive).ok().prints("loaded app:latest");
+    place.imgc_with(&["load"], &archive).ok().prints("Loaded image: app:latest");
     place.imgc_with(&["load"], &archive[..1000]).fails_with(1);
     place.imgc_with(&["load"], b"").fails_with(1);
     // An image without a name is kept by its digest.
     let id = place.imgc(&["images", "-q", "app"]).ok().stdout.trim().to_owned();
     place.imgc(&["rm", "-f", &id]).ok();
+    // A name without its tag is the same name.
+    place.imgc(&["copy", "docker-archive:docker.tar:busybox", "copied"]).ok();
+    place.imgc(&["copy", "copied", "docker-archive:again.tar"]).ok();
+    place.imgc(&["load", "-i", "again.tar"]).ok().prints("Loaded image: copied:latest");
     place.imgc(&["copy", "archive:docker.tar:app:2", "oci:lay"]).ok();
     place.imgc(&["load", "-i", "lay"]).ok();
     place.imgc(&["inspect", "-f", "{{.Digest}}", &id]).ok().prints(&digest);

@@ -65,7 +65,7 @@ fn the_beginners_walk() {
     let report = imgc(&["--json", "push", image], "").ok().stdout;
     assert_eq!(serde_json::from_str::<serde_json::Value>(&report).unwrap()["pushed"][0]["sent"], 0);
     // remove: all names, and the space
-    imgc(&["rmi", "app", image], "").ok().prints("removed sha256:");
+    imgc(&["rmi", "app", image], "").ok().prints("Deleted: sha256:");
     imgc(&["cache", "prune", "--all"], "").ok().prints("freed");
     imgc(&["run", image], "").fails_with(125).says("there is no image");
     // pull
@@ -81,7 +81,7 @@ fn the_beginners_walk() {
     // save and load
     imgc(&["save", "-o", "app.tar", image], "").ok();
     imgc(&["rm", image], "").ok();
-    imgc(&["load", "-i", "app.tar"], "").ok().prints(&format!("loaded {image}"));
+    imgc(&["load", "-i", "app.tar"], "").ok().prints(&format!("Loaded image: {image}"));
     imgc(&["inspect", "-f", "{{.Digest}}", image], "").ok().prints(digest);
     // run
     let done = imgc(&["run", image], "").ok();

@@ -48,7 +48,7 @@ pub fn read(
             .help("give one of them as a path: `imgc build -f - .`"));
     }
     match remote::fetch(session, store, context, with)? {
-        Place::Local => local(context, file),
+        Place::Local => local(context, file, given(session, store, file, with)?),
         Place::Text(bytes) => {
             if let Some(file) = file {
                 return Err(Failure::usage(format!(
@@ -65,7 +65,23 @@ pub fn read(
                 _held: None,
             })
         }
-        Place::Fetched(held) => fetched(held, context, file),
+        Place::Fetched(held) => fetched(held, context, file, given(session, store, file, with)?),
+    }
+}
+
+/// A Dockerfile that is no file of a directory, with its name: of stdin, or of a web server.
+fn given(
+    session: &Session,
+    store: &Store,
+    file: Option<&str>,
+    with: &With,
+) -> Result<Option<(String, String)>, Failure> {
+    match file {
+        Some("-") => Ok(Some(("stdin".to_owned(), read_text("stdin", std::io::stdin().lock())?))),
+        Some(url) if remote::is_address(url) => {
+            Ok(Some((url.to_owned(), read_text(url, remote::file(session, store, url, with)?)?)))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -76,7 +92,7 @@ pub fn read_for_check(path: &str) -> Result<Input, Failure> {
         return Ok(Input { name: "stdin".to_owned(), text, context: None, ignore: Vec::new(), _held: None });
     }
     if Path::new(path).is_dir() {
-        return local(path, None);
+        return local(path, None, None);
     }
     let file = Path::new(path);
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -90,7 +106,7 @@ pub fn read_for_check(path: &str) -> Result<Input, Failure> {
     })
 }
 
-fn local(context: &str, file: Option<&str>) -> Result<Input, Failure> {
+fn local(context: &str, file: Option<&str>, given: Option<(String, String)>) -> Result<Input, Failure> {
     let dir = PathBuf::from(context);
     let meta = fs_err::metadata(&dir).map_err(|error| {
         let failure = Failure::usage(format!("there is no context `{context}`: {}", error_kind(&error)));
@@ -101,13 +117,13 @@ fn local(context: &str, file: Option<&str>) -> Result<Input, Failure> {
             "a Dockerfile is given with `-f {context}`, an archive on stdin: `imgc build - < {context}`"
         )));
     }
-    let (name, text, beside) = match file {
-        Some("-") => ("stdin".to_owned(), read_text("stdin", std::io::stdin().lock())?, None),
-        Some(file) => {
+    let (name, text, beside) = match (given, file) {
+        (Some((name, text)), _) => (name, text, None),
+        (None, Some(file)) => {
             let path = dockerfile_path(&dir, file);
             (shown(&path), open_text(&path)?, Some(path))
         }
-        None => {
+        (None, None) => {
             let found = NAMES.into_iter().map(|name| dir.join(name)).find(|path| path.exists());
             let Some(path) = found else {
                 return Err(Failure::new(code::SPEC, format!("there is no Dockerfile in `{context}`"))
@@ -120,22 +136,31 @@ fn local(context: &str, file: Option<&str>) -> Result<Input, Failure> {
     Ok(Input { name, text, context: Some(dir), ignore, _held: None })
 }
 
-/// A fetched context is not trusted: its Dockerfile and ignore file are opened below it, through no link.
-fn fetched(held: Box<Context>, context: &str, file: Option<&str>) -> Result<Input, Failure> {
+/// A fetched context is not trusted: its Dockerfile is opened below it, and links end there. An ignore file says what is not
+/// to be sent; what was fetched is here already, and docker leaves nothing of it out.
+fn fetched(
+    held: Box<Context>,
+    context: &str,
+    file: Option<&str>,
+    given: Option<(String, String)>,
+) -> Result<Input, Failure> {
     let root = Root::open(held.dir())?;
     let open = |name: &str| -> Result<Option<Vec<u8>>, Failure> {
         let path = ImagePath::clean(name).map_err(|error| Failure::usage(error.to_string()))?;
-        if root.stat(&path)?.is_none() {
-            return Ok(None);
-        }
         let mut bytes = Vec::new();
-        root.file(&path)?.take(DOCKERFILE_BYTES + 1).read_to_end(&mut bytes)?;
+        match root.file_resolved(&path) {
+            Ok(file) => file.take(DOCKERFILE_BYTES + 1).read_to_end(&mut bytes)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(Failure::new(
+                    code::SPEC,
+                    format!("cannot read `{name}`: {}", error_kind(&error)),
+                ));
+            }
+        };
         Ok(Some(bytes))
     };
-    let mut found = None;
-    if file == Some("-") {
-        found = Some(("stdin".to_owned(), read_text("stdin", std::io::stdin().lock())?));
-    }
+    let mut found = given;
     for name in file.map_or_else(|| NAMES.to_vec(), |file| vec![file]) {
         if found.is_none()
             && let Some(bytes) = open(name)?
@@ -147,15 +172,8 @@ fn fetched(held: Box<Context>, context: &str, file: Option<&str>) -> Result<Inpu
         let wanted = file.unwrap_or("Dockerfile");
         return Err(Failure::new(code::SPEC, format!("there is no `{wanted}` in `{context}`")));
     };
-    let mut ignore = Vec::new();
-    for candidate in [format!("{name}.dockerignore"), ".dockerignore".to_owned()] {
-        if let Some(bytes) = open(&candidate)? {
-            ignore = imgc_base::ignore::parse(&bytes);
-            break;
-        }
-    }
     let dir = held.dir().to_path_buf();
-    Ok(Input { name, text, context: Some(dir), ignore, _held: Some(held) })
+    Ok(Input { name, text, context: Some(dir), ignore: Vec::new(), _held: Some(held) })
 }
 
 /// `-f` is relative to the working directory; if nothing is there, to the context (docker does the same).

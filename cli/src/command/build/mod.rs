@@ -1,5 +1,6 @@
 //! `imgc build`: text to graph to image.
 
+mod annotations;
 pub mod args;
 pub mod call;
 pub mod context;
@@ -51,6 +52,13 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     if !session.global.quiet {
         finish::first_line(session, counted.as_ref(), &store);
     }
+    let lower = &request.asked.lower;
+    let single = lower.platforms.len() < 2 && lower.build_arg("BUILDKIT_MULTI_PLATFORM").is_none();
+    if request.asked.annotations.need_index() && single && args.graph.is_none() {
+        return Err(Failure::usage("one platform gives no index for `--annotation index:`").help(
+            "leave the prefix out, or build for several platforms: `--platform linux/amd64,linux/arm64`",
+        ));
+    }
     let lease = store.begin_build()?;
     let bases = request.bases(session, &store, client.as_ref(), counted.as_ref(), args.pull);
     let prepared = Prepared::new(args, &request, &bases).inspect_err(|_| show.close())?;
@@ -61,7 +69,12 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
 
     if let NoCache::Only(names) = &request.asked.build.no_cache {
         for name in prepared.unknown_steps(names) {
-            let text = format!("`{name}` of `--no-cache` is no stage and no step of this build");
+            let option = if args.no_cache_filter.contains(&name.to_owned()) {
+                "--no-cache-filter"
+            } else {
+                "--no-cache"
+            };
+            let text = format!("`{name}` of `{option}` is no stage and no step of this build");
             counted.emit(imgc_base::event::Event::Note(text));
         }
     }
@@ -82,6 +95,7 @@ pub fn run(session: &Session, args: &Args) -> Result<u8, Failure> {
     super::why::record::keep(args, build.record());
     let images = imgc_execute::images(&values);
     let Some(image) = images.first() else { return Err(Failure::new(1, "the build made no image")) };
+    let image = &request.asked.annotations.on_index(&store, image)?;
 
     if args.prove {
         prove::run(session, &request, &prepared, &store, &bases, &lease, &images)?;

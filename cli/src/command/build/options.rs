@@ -8,6 +8,7 @@ use imgc_execute::{BuildOptions, NamedContext, NoCache, Prune, Secret, SecretByt
 use imgc_image::Compression;
 use imgc_optimise::rules::Rules;
 
+use super::annotations::Annotations;
 use super::args::Args;
 use super::{outputs, pairs};
 use crate::environment;
@@ -30,6 +31,8 @@ pub struct Asked {
     pub prune: Prune,
     /// Contexts by name.
     pub contexts: Contexts,
+    /// Remarks, also those that no manifest holds.
+    pub annotations: Annotations,
 }
 
 /// Checks and translates.
@@ -53,6 +56,10 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
             Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
             None => (text.clone(), environment::get(text)),
         };
+        if name.is_empty() {
+            return Err(Failure::usage(format!("`--build-arg {text}` has no name"))
+                .help("write it as `--build-arg NAME=VALUE`"));
+        }
         build_args.insert(name, value);
     }
     // Proxies of the machine are lent to steps; given as arguments they are the user's own wish.
@@ -66,13 +73,15 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         .map_err(|error| {
             Failure::usage(error.to_string()).help("write it as `linux/amd64` or `linux/arm64`")
         })?;
+    let annotations = Annotations::parse(&args.annotations)?;
     let lower = imgc_lower::Options {
         target: args.target.clone(),
         build_args,
         platforms,
         build_platform: Platform::host(),
         labels: pairs::labels(&args.labels)?,
-        annotations: annotations(&args.annotations)?,
+        annotations: annotations.manifests.clone(),
+        platform_annotations: annotations.platforms.clone(),
         contexts: args
             .build_contexts
             .iter()
@@ -111,7 +120,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
     }
     let build = BuildOptions {
         contexts: BTreeMap::new(),
-        epoch: epoch(args.epoch)?,
+        epoch: epoch_of(args.epoch, lower.build_args.get(EPOCH).and_then(Option::as_deref))?,
         compression: compression(args)?,
         jobs: args.jobs.unwrap_or_else(|| BuildOptions::default().jobs).clamp(1, 512),
         no_cache: no_cache(args),
@@ -130,7 +139,7 @@ pub fn translate(session: &Session, args: &Args) -> Result<Asked, Failure> {
         git_env: environment::for_git(),
         web: session.web()?,
     };
-    Ok(Asked { lower, optimise, build, prune, contexts })
+    Ok(Asked { lower, optimise, build, prune, contexts, annotations })
 }
 
 /// A proxy that is given in one spelling counts for the other too, unless that is given itself: programs differ in which
@@ -200,35 +209,33 @@ fn named_contexts(texts: &[String]) -> Result<Contexts, Failure> {
     Ok(contexts)
 }
 
+/// The variable and the build argument that say when a build is said to be made.
+pub const EPOCH: &str = "SOURCE_DATE_EPOCH";
+
 /// The epoch asked for by `--epoch`, else by the environment, else the format's.
 pub fn epoch(asked: Option<i64>) -> Result<Epoch, Failure> {
-    let asked = match asked {
-        Some(seconds) => Some(("--epoch", seconds.to_string())),
-        None => environment::get("SOURCE_DATE_EPOCH").map(|text| ("SOURCE_DATE_EPOCH", text)),
+    epoch_of(asked, None)
+}
+
+/// The same for a build, whose argument comes before the environment. The epoch follows no source: one that is to be
+/// taken from the context is the format's.
+fn epoch_of(asked: Option<i64>, argument: Option<&str>) -> Result<Epoch, Failure> {
+    let asked = match (asked, argument) {
+        (Some(seconds), _) => Some(("--epoch", seconds.to_string())),
+        (None, Some("" | "context")) => None,
+        (None, Some(text)) => Some(("the build argument SOURCE_DATE_EPOCH", text.to_owned())),
+        (None, None) => environment::get(EPOCH).map(|text| (EPOCH, text)),
     };
     let Some((name, text)) = asked else { return Ok(Epoch::FORMAT) };
+    read_epoch(name, &text)
+}
+
+/// A time in seconds.
+pub fn read_epoch(name: &str, text: &str) -> Result<Epoch, Failure> {
     text.trim().parse().ok().and_then(Epoch::new).ok_or_else(|| {
         Failure::usage(format!("{name} is `{text}`, which is no time in seconds since 1970"))
             .help("for the last commit's time: `--epoch $(git log -1 --format=%ct)`")
     })
-}
-
-/// `NAME=VALUE` for the manifest. buildx's prefixes name other places, which have other commands here.
-fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, Failure> {
-    let mut annotations = BTreeMap::new();
-    for text in texts {
-        let (name, value) = pairs::pair("--annotation", text)?;
-        let name = match name.split_once(':') {
-            None => name,
-            Some(("manifest", name)) if !name.is_empty() => name.to_owned(),
-            Some((place, _)) => {
-                return Err(Failure::usage(format!("`--annotation {text}`: `{place}:` is not supported"))
-                    .help("build first, then `imgc index annotate`; without a prefix it is the manifest's"));
-            }
-        };
-        annotations.insert(name, value);
-    }
-    Ok(annotations)
 }
 
 /// What `--compress` asks for, or an output, as buildx has it: the layers of a build are one set of blobs.
@@ -270,6 +277,8 @@ fn hosts(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
             let split = text.split_once(['=', ':']);
             match split {
                 Some((name, address)) if !name.is_empty() => {
+                    // docker's word for the machine that builds: RUN is on its network.
+                    let address = if address == "host-gateway" { "127.0.0.1" } else { address };
                     let bare = address.trim_start_matches('[').trim_end_matches(']');
                     if bare.parse::<std::net::IpAddr>().is_err() {
                         return Err(Failure::usage(format!(
@@ -295,7 +304,17 @@ fn ulimits(texts: &[String]) -> Result<Vec<(String, u64, u64)>, Failure> {
                 "-1" | "unlimited" => Ok(u64::MAX),
                 other => other.parse().map_err(|_| bad()),
             };
-            Ok((name.to_owned(), number(soft)?, number(hard)?))
+            let (soft, hard) = (number(soft)?, number(hard)?);
+            if !imgc_sandbox::is_limit(name) {
+                return Err(Failure::usage(format!("`--ulimit {text}`: there is no limit `{name}`"))
+                    .help("write it as `nofile=1024:2048` or `nproc=100`"));
+            }
+            if soft > hard {
+                return Err(Failure::usage(format!(
+                    "`--ulimit {text}`: the soft limit is above the hard one"
+                )));
+            }
+            Ok((name.to_owned(), soft, hard))
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use imgc_base::path::{ImagePath, PathError};
 use imgc_base::reference::Reference;
 use imgc_execute::BuiltImage;
 use imgc_image::output::{self, DockerImage};
@@ -17,10 +18,10 @@ use crate::failure::{Failure, code};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// An OCI layout: an archive, or a directory.
-    Oci { dest: Dest, name: Option<String>, archive: bool },
+    Oci { dest: Dest, names: Vec<String>, archive: bool },
     /// A docker archive.
-    Docker { dest: Dest, name: Option<String> },
-    /// The root filesystem as a tar.
+    Docker { dest: Dest, names: Vec<String> },
+    /// The root filesystem as a tar; of several platforms, one below a directory for each.
     Tar(Dest),
     /// The root filesystem as a directory; of several platforms, one below it for each.
     Local(PathBuf),
@@ -139,10 +140,10 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
             if !archive && dest == Dest::Stdout {
                 return Err(Failure::usage(format!("`-o {text}`: a directory needs `dest=DIR`")));
             }
-            Ok(Output::Oci { dest, name, archive })
+            Ok(Output::Oci { dest, names: names(name), archive })
         }
         Some("cacheonly") => Ok(Output::Nothing),
-        Some("docker") => Ok(Output::Docker { dest: place(dest), name }),
+        Some("docker") => Ok(Output::Docker { dest: place(dest), names: names(name) }),
         Some("tar") => Ok(Output::Tar(place(dest))),
         Some("local") => match dest {
             Some(dest) => Ok(Output::Local(PathBuf::from(dest))),
@@ -158,9 +159,9 @@ pub fn parse(text: &str) -> Result<Output, Failure> {
 
 /// Refuses an output that cannot hold what is built.
 pub fn check(output: &Output, index: bool) -> Result<(), Failure> {
-    if index && matches!(output, Output::Docker { .. } | Output::Tar(_)) {
+    if index && matches!(output, Output::Docker { .. }) {
         return Err(Failure::usage("this output holds one image, but the build is for several platforms")
-            .help("use `-o type=oci` or `type=local`, or build one `--platform`"));
+            .help("use `-o type=oci`, `type=local` or `type=tar`, or build one `--platform`"));
     }
     Ok(())
 }
@@ -179,12 +180,10 @@ pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store
     check(output, !image.members.is_empty())?;
     match output {
         Output::Store { .. } | Output::Registry { .. } | Output::Digest { .. } | Output::Nothing => Ok(()),
-        Output::Oci { dest, name, archive } => {
-            let names: Vec<Option<String>> = match name {
-                Some(name) => vec![Some(name.clone())],
-                None if tags.is_empty() => vec![None],
-                None => tags.iter().cloned().map(Some).collect(),
-            };
+        Output::Oci { dest, names, archive } => {
+            let names = if names.is_empty() { tags } else { names };
+            let names: Vec<Option<String>> =
+                if names.is_empty() { vec![None] } else { names.iter().cloned().map(Some).collect() };
             let roots: Vec<_> = names.into_iter().map(|name| (name, image.descriptor.clone())).collect();
             match dest {
                 Dest::Path(path) if !archive => output::write_layout(path, &roots, store)?,
@@ -192,23 +191,42 @@ pub fn write(output: &Output, image: &BuiltImage, tags: &[String], store: &Store
             }
             Ok(())
         }
-        Output::Docker { dest, name } => {
-            let tags = name.clone().map_or_else(|| tags.to_vec(), |name| vec![name]);
+        Output::Docker { dest, names } => {
+            let tags = if names.is_empty() { tags.to_vec() } else { names.clone() };
             let images = [DockerImage { manifest: image.descriptor.clone(), tags }];
             to_file(dest, |out| Ok(output::write_docker_archive(out, &images, store)?))
         }
-        Output::Tar(dest) => to_file(dest, |out| Ok(output::write_root_tar(&image.tree, store, out)?)),
+        Output::Tar(dest) if image.members.is_empty() => {
+            to_file(dest, |out| Ok(output::write_root_tar(&image.tree, store, out)?))
+        }
         Output::Local(dir) if image.members.is_empty() => write_directory(dir, &image.tree, store),
-        Output::Local(dir) => {
+        Output::Tar(_) | Output::Local(_) => {
             let lease = store.begin_build()?;
+            let mut roots = Vec::new();
             for member in find::open_all(store, &image.descriptor)? {
                 let tree = Tree::new(find::layers(store, &member)?);
                 for layer in tree.layers() {
                     store.ensure_tree(&layer.diff_id)?;
                 }
                 // `linux_arm_v7`: one name, whatever a base says its platform is.
-                let name = member.platform().to_string().replace('/', "_");
-                write_directory(&dir.join(name), &tree, store)?;
+                roots.push((member.platform().to_string().replace('/', "_"), tree));
+            }
+            match output {
+                Output::Local(dir) => {
+                    for (name, tree) in &roots {
+                        write_directory(&dir.join(name), tree, store)?;
+                    }
+                }
+                Output::Tar(dest) => {
+                    let below = |(name, tree)| Ok((ImagePath::clean(name)?, tree));
+                    let roots: Vec<(ImagePath, Tree)> = roots
+                        .into_iter()
+                        .map(below)
+                        .collect::<Result<_, PathError>>()
+                        .map_err(|error| Failure::chain(code::FAILED, &error))?;
+                    to_file(dest, |out| Ok(output::write_root_tars(&roots, store, out)?))?;
+                }
+                _ => {}
             }
             Ok(lease.finish()?)
         }
@@ -271,7 +289,7 @@ pub fn to_file(
             let stdout = std::io::stdout();
             if std::io::IsTerminal::is_terminal(&stdout) {
                 return Err(Failure::new(code::USAGE, "an archive is not written to a terminal")
-                    .help("give `dest=FILE`, or send stdout elsewhere"));
+                    .help("name a file, or send stdout elsewhere"));
             }
             let mut out = std::io::BufWriter::with_capacity(256 << 10, stdout.lock());
             write(&mut out)?;
@@ -311,16 +329,20 @@ mod tests {
         for (text, expected) in [
             ("out", Output::Local("out".into())),
             ("-", Output::Tar(Dest::Stdout)),
-            ("type=oci,dest=a.tar", Output::Oci { dest: path("a.tar"), name: None, archive: true }),
-            ("type=oci,dest=a", Output::Oci { dest: path("a"), name: None, archive: false }),
-            ("type=oci,dest=a,tar=true", Output::Oci { dest: path("a"), name: None, archive: true }),
+            ("type=oci,dest=a.tar", Output::Oci { dest: path("a.tar"), names: vec![], archive: true }),
+            ("type=oci,dest=a", Output::Oci { dest: path("a"), names: vec![], archive: false }),
+            ("type=oci,dest=a,tar=true", Output::Oci { dest: path("a"), names: vec![], archive: true }),
             (
                 "type=oci,dest=a.tar,tar=false",
-                Output::Oci { dest: path("a.tar"), name: None, archive: false },
+                Output::Oci { dest: path("a.tar"), names: vec![], archive: false },
             ),
-            ("type=oci", Output::Oci { dest: Dest::Stdout, name: None, archive: true }),
+            ("type=oci", Output::Oci { dest: Dest::Stdout, names: vec![], archive: true }),
             ("type=cacheonly", Output::Nothing),
-            ("type=docker,dest=a,name=x:1", Output::Docker { dest: path("a"), name: Some("x:1".into()) }),
+            (
+                r#"type=oci,dest=a.tar,"name=x:1,x:2""#,
+                Output::Oci { dest: path("a.tar"), names: vec!["x:1".into(), "x:2".into()], archive: true },
+            ),
+            ("type=docker,dest=a,name=x:1", Output::Docker { dest: path("a"), names: vec!["x:1".into()] }),
             ("type=tar", Output::Tar(Dest::Stdout)),
             ("type=local,dest=d", Output::Local("d".into())),
             ("type=image", Output::Store { names: vec![] }),

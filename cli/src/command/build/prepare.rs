@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgc_base::diagnostic::{Diagnostic, Severity};
 use imgc_base::event::EventSink;
-use imgc_base::span::SourceMap;
+use imgc_base::span::{SourceId, SourceMap};
 use imgc_execute::{Bases, NamedContext};
 use imgc_graph::{Graph, Op, Source};
 use imgc_lower::checks::{self, CheckContext};
@@ -15,6 +15,7 @@ use super::args::Args;
 use super::context::{self, Input};
 use super::options::{self, Asked};
 use super::remote::With;
+use crate::command::check;
 use crate::failure::{Failure, code};
 use crate::session::Session;
 
@@ -50,6 +51,16 @@ impl Request {
         asked.lower.dockerfile_name = Path::new(&input.name)
             .file_name()
             .map_or_else(|| "Dockerfile".to_owned(), |name| name.to_string_lossy().into_owned());
+        let asked_for = args.epoch.is_some()
+            || asked.lower.build_args.contains_key(options::EPOCH)
+            || environment_epoch();
+        if !asked_for && args.graph.is_none() {
+            let parsed = imgc_syntax::dockerfile::parse(SourceId(0), &input.text);
+            if let Some(text) = imgc_lower::epoch_argument(&parsed.dockerfile, &asked.lower) {
+                asked.build.epoch = options::read_epoch("ARG SOURCE_DATE_EPOCH of the file", &text)
+                    .map_err(|failure| Failure { code: code::SPEC, ..failure })?;
+            }
+        }
         let mut ignores = vec![(String::new(), input.ignore.clone())];
         if let Some(dir) = &input.context {
             asked.build.contexts.insert(String::new(), dir.clone());
@@ -84,6 +95,10 @@ impl Request {
         }
         bases
     }
+}
+
+fn environment_epoch() -> bool {
+    crate::environment::get(options::EPOCH).is_some()
 }
 
 /// A graph file stands in for the Dockerfile; the context is still a directory.
@@ -162,8 +177,12 @@ fn from_dockerfile(
             let findings = checks::run(&parsed.dockerfile, &context);
             // `# check=error=true` makes findings errors.
             if findings.iter().any(|found| found.severity == Severity::Error) {
+                // A directive that does not read is an error of the file.
+                let rules = findings.iter().all(|found| check::rule_of(found).is_some());
                 let mut failure = Failure::diagnostics(findings, std::mem::take(sources));
-                failure.code = code::FINDINGS;
+                if rules {
+                    failure.code = code::FINDINGS;
+                }
                 return Err(failure);
             }
             warnings.extend(findings);

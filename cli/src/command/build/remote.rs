@@ -1,6 +1,7 @@
 //! Contexts that are not directories: stdin, the address of a file or archive, a git repository.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use imgc_execute::Secret;
 use imgc_execute::context::Context;
@@ -54,17 +55,26 @@ pub fn fetch(session: &Session, store: &Store, context: &str, with: &With) -> Re
         let context = fetch::git(store, &wanted, accounts, &environment::for_git(), &session.cancel);
         return Ok(Place::Fetched(Box::new(context.map_err(|error| failure(&error))?)));
     }
-    if context.starts_with("http://") || context.starts_with("https://") {
-        online(session, context)?;
-        let trust = session.web()?;
-        let web = trust.as_ref().map(|trust| Web { trust, accounts });
-        let file = fetch::http(store, context, None, None, web, &session.cancel);
-        let file = file.map_err(|error| failure(&error))?;
-        let bytes = file.open().map_err(|error| failure(&error))?;
+    if is_address(context) {
+        let bytes = file(session, store, context, with)?;
         let delivered = fetch::stream(store, context, bytes, &session.cancel);
         return Ok(place(delivered.map_err(|error| failure(&error))?));
     }
     Ok(Place::Local)
+}
+
+/// True for the address of a file of a web server.
+pub fn is_address(text: &str) -> bool {
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// A file of a web server.
+pub fn file(session: &Session, store: &Store, url: &str, with: &With) -> Result<impl Read + use<>, Failure> {
+    online(session, url)?;
+    let trust = session.web()?;
+    let web = trust.as_ref().map(|trust| Web { trust, accounts: Accounts::new(&with.secrets) });
+    let file = fetch::http(store, url, None, None, web, &session.cancel).map_err(|error| failure(&error))?;
+    file.open().map_err(|error| failure(&error))
 }
 
 fn place(delivered: Delivered) -> Place {

@@ -13,10 +13,13 @@ use crate::state::State;
 /// The most ports that one instruction may name: every port of every protocol.
 const MAX_PORTS: usize = 3 * 65_536;
 
-/// The only instruction whose words are split again after expansion.
+/// The only instruction whose words are split again after expansion; they are taken in the order of their letters, as docker
+/// does, which the history shows.
 pub(super) fn lower(builder: &mut Builder<'_, '_>, state: &mut State, words: &[Word]) -> Outcome {
     let mut ports = Vec::new();
     let mut errors = Vec::new();
+    let mut words: Vec<&Word> = words.iter().collect();
+    words.sort_by(|a, b| a.value.cmp(&b.value));
     for one in words {
         let done = match word(builder, state, one) {
             Ok(done) => done,

@@ -148,3 +148,23 @@ fn from_lines_see_global_arguments() {
     run("ARG base=debian\nFROM --platform=$TARGETPLATFORM ${base:-x}", &options(), &fake).unwrap();
     assert_eq!(*fake.asked.borrow(), ["debian linux/amd64"]);
 }
+
+#[test]
+fn the_epoch_that_a_file_states() {
+    let stated = |text: &str| {
+        let parsed = imgc_syntax::dockerfile::parse(imgc_base::SourceId(0), text);
+        crate::epoch_argument(&parsed.dockerfile, &options())
+    };
+    for (text, expected) in [
+        ("ARG SOURCE_DATE_EPOCH=5\nFROM scratch", Some("5")),
+        ("ARG a=5\nARG SOURCE_DATE_EPOCH=${a}0\nFROM scratch", Some("50")),
+        ("ARG SOURCE_DATE_EPOCH=never\nFROM scratch", Some("never")),
+        // What other builders take from a source.
+        ("ARG SOURCE_DATE_EPOCH=context\nFROM scratch", None),
+        ("ARG SOURCE_DATE_EPOCH=src\nFROM scratch AS src", None),
+        ("ARG SOURCE_DATE_EPOCH\nFROM scratch", None),
+        ("FROM scratch\nARG SOURCE_DATE_EPOCH=5", None),
+    ] {
+        assert_eq!(stated(text).as_deref(), expected, "{text}");
+    }
+}

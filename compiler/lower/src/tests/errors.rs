@@ -140,3 +140,23 @@ fn a_check_finds_what_a_build_would_fail_at() {
     assert_eq!(checked(text, false), ["Dockerfile:5:8 E0213"]);
     assert_eq!(checked(text, true).len(), 4);
 }
+
+#[test]
+fn without_a_network_a_slip_is_still_a_slip() {
+    struct Offline;
+    impl World for Offline {
+        fn image(&self, name: &str, _: &Platform) -> Result<ImageFacts, FactError> {
+            let kind = FactKind::Network;
+            Err(FactError { kind, message: format!("no way to `{name}`"), notes: Vec::new(), help: None })
+        }
+        fn has_context(&self, _: &str) -> bool {
+            false
+        }
+        fn ignore(&self, _: &str) -> Result<Vec<String>, FactError> {
+            Ok(Vec::new())
+        }
+    }
+    let text = "FROM scratch AS builder\nFROM scratch\nCOPY --from=bulider a b";
+    let found = errors_with(text, &options(), &Offline);
+    assert!(found.starts_with("E0221") && found.contains("did you mean the stage `builder`?"), "{found}");
+}

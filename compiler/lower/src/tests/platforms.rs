@@ -56,3 +56,19 @@ fn errors_are_said_once() {
     let found = errors_with("FROM debian\nEXPOSE x", &Options { platforms, ..options() }, &Fake::new());
     assert_eq!(found.lines().filter(|line| line.starts_with('E')).count(), 1, "{found}");
 }
+
+#[test]
+fn the_shell_of_another_system() {
+    let platforms = ["windows/amd64", "linux/amd64"].map(|text| text.parse().unwrap()).to_vec();
+    let lowered = run("FROM scratch\nENTRYPOINT foo bar", &Options { platforms, ..options() }, &Fake::new());
+    let graph = lowered.unwrap().graph;
+    let shells: Vec<Option<Vec<String>>> = graph
+        .nodes()
+        .filter_map(|id| match &graph.node(id).op {
+            Op::Image(image) => Some(image.config.entrypoint.clone()),
+            _ => None,
+        })
+        .collect();
+    let words = |words: &[&str]| Some(words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+    assert_eq!(shells, [words(&["cmd", "/S", "/C", "foo bar"]), words(&["/bin/sh", "-c", "foo bar"])]);
+}

@@ -227,6 +227,13 @@ impl<'a> Scanner<'a> {
         let error = Diagnostic::error(UNTERMINATED_HEREDOC, format!("unterminated heredoc `{name}`"))
             .at(line.of_line(word.range.clone()).span(), "begins here");
         let Some((number, near)) = near_miss else {
+            // `<<EOF>/x`: a shell ends the name there, docker does not.
+            let meant = name.split(['>', '|', ';', '&', ')']).next().unwrap_or_default();
+            if !meant.is_empty() && meant.len() < name.len() {
+                return error
+                    .note("the name of a heredoc goes up to the next blank")
+                    .help(format!("write a blank behind it: `<<{meant} {}`", &name[meant.len()..]));
+            }
             return error
                 .note(format!("no line from line {first_line} on is just `{name}`"))
                 .help(format!("end the text with a line that holds `{name}` and nothing else"));

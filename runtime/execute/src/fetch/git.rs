@@ -140,7 +140,7 @@ impl Job<'_> {
         let header = self.accounts.git(remote, self.main)?;
         let git = self.runner(&dir, remote, header.as_ref());
         git.run("prepare", &["init", "--quiet", "--template=", "--initial-branch=main", "."])?;
-        git.fetch(reference)?;
+        git.fetch(reference, checksum)?;
         let fetched = git.run("read", &["rev-parse", "--verify", "--end-of-options", "FETCH_HEAD"])?;
         let commit =
             git.run("read", &["rev-parse", "--verify", "--end-of-options", "FETCH_HEAD^{commit}"])?;

@@ -35,15 +35,20 @@ pub(super) struct Runner<'g> {
 }
 
 impl Runner<'_> {
-    /// Fetches one reference, without history if the server lets us.
-    pub(super) fn fetch(&self, reference: &str) -> Result<(), FetchError> {
+    /// Fetches one reference, without history if the server lets us. A reference that is the beginning of a commit's name,
+    /// asked for as such, is looked for in everything the server has.
+    pub(super) fn fetch(&self, reference: &str, checksum: Option<&str>) -> Result<(), FetchError> {
         let reference = if reference.is_empty() { "HEAD" } else { reference };
+        let hex = reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if hex && (7..40).contains(&reference.len()) && checksum == Some(reference) {
+            return self.fetch_all(reference);
+        }
         let shallow = ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules"];
         let remote = ["--end-of-options", self.remote, reference];
         let Err(error) = self.run("fetch", &[&shallow[..], &remote[..]].concat()) else { return Ok(()) };
         self.cancel.check()?;
         // A server may refuse a commit by its name, or know no shallow fetches (one that only serves files).
-        let is_commit = reference.len() >= 40 && reference.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_commit = hex && reference.len() >= 40;
         let no_shallow = matches!(&error, FetchError::Git { message, .. } if message.contains("shallow"));
         if !is_commit {
             let whole = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules"];
@@ -53,12 +58,19 @@ impl Runner<'_> {
                 Err(error)
             };
         }
+        self.fetch_all(reference)
+    }
+
+    /// Fetches all branches and tags, and takes one commit of them.
+    fn fetch_all(&self, commit: &str) -> Result<(), FetchError> {
         let all = ["fetch", "--quiet", "--no-recurse-submodules", "--end-of-options", self.remote];
         let heads = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
         self.run("fetch", &[&all[..], &heads[..]].concat())?;
+        let whole = format!("{commit}^{{commit}}");
+        let whole = self.run("find the commit", &["rev-parse", "--verify", "--end-of-options", &whole])?;
         // FETCH_HEAD is what the rest reads.
         let file = self.dir.join(".git").join("FETCH_HEAD");
-        fs_err::write(file, format!("{reference}\t\t\n")).map_err(FetchError::io("write a checkout"))
+        fs_err::write(file, format!("{whole}\t\t\n")).map_err(FetchError::io("write a checkout"))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

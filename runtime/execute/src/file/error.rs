@@ -21,6 +21,8 @@ pub enum FileError {
         place: &'static str,
         /// The ignore file hides it.
         ignored: bool,
+        /// Where links lead from it.
+        leads: Option<String>,
         /// A name that is there and looks alike.
         similar: Option<String>,
     },
@@ -125,10 +127,13 @@ impl FileError {
     /// What to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::NotFound { ignored: true, path, .. } => Some(format!(
-                "the ignore file excludes it: remove the pattern, or add `!{}`",
-                path.trim_start_matches('/')
-            )),
+            Self::NotFound { ignored: true, path, leads, .. } => {
+                let path = leads.as_ref().unwrap_or(path).trim_start_matches('/');
+                Some(format!("the ignore file excludes it: remove the pattern, or add `!{path}`"))
+            }
+            Self::NotFound { leads: Some(leads), place, .. } => {
+                Some(format!("it is a link to `{leads}`, which is not in {place}"))
+            }
             Self::NotFound { similar: Some(similar), .. } => Some(format!("did you mean `{similar}`?")),
             Self::SeveralToOne(path) => Some(format!("write a slash behind the destination: `{path}/`")),
             Self::FileToDir { noun: "symbolic link", .. } => {

@@ -80,7 +80,8 @@ pub(super) fn missing(
         _ => false,
     };
     let similar = if ignored { None } else { similar(source, input, followed) };
-    FileError::NotFound { path: path.to_absolute(), place: source.place(), ignored, similar }
+    let leads = (followed != path).then(|| followed.to_absolute());
+    FileError::NotFound { path: path.to_absolute(), place: source.place(), ignored, leads, similar }
 }
 
 /// The name closest to the one that was not found: in its directory, or with another case anywhere on the way.

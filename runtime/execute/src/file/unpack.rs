@@ -184,7 +184,7 @@ impl Work<'_, '_> {
         let refuse =
             |why| FileError::Member { archive: member.archive.to_owned(), path: entry.path.clone(), why };
         if entry.kind == Kind::Whiteout {
-            return Err(refuse("has a name that starts with `.wh.`, which means deletion in an image"));
+            return Err(refuse("has there a name that starts with `.wh.`, which means deletion in an image"));
         }
         let follow =
             if entry.kind.is_dir() { entry.path.clone() } else { entry.path.parent().unwrap_or_default() };

@@ -110,6 +110,11 @@ fn by_format(before: &[u8], after: &[u8], offset: usize) -> Option<Known> {
     if both(b"SQLite format 3\0") || both(&[0xce, 0x9a, 0x57, 0x13]) {
         return Some(DATABASE);
     }
+    // Berkeley DB, hash and tree: behind the header stands an id of the file, made of its inode and the time.
+    let kind = |bytes: &[u8]| matches!(bytes.get(12..16), Some(b"\x61\x15\x06\0" | b"\x62\x31\x05\0"));
+    if kind(before) && kind(after) {
+        return Some(DATABASE);
+    }
     let packed: [&[u8]; 4] = [b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"];
     // The header of gzip has its own meaning.
     if packed.iter().any(|magic| both(magic)) && offset >= 10 {
@@ -172,7 +177,9 @@ mod tests {
     fn names_and_formats() {
         let pem = |kind: &str, key: &str| format!("-----BEGIN {kind}-----\n{key}\n").into_bytes();
         let zip = |time: u8| [&b"PK\x03\x04\x14\0\0\0\x08\0"[..], &[time, 1, 2, 3], b"crc.name"].concat();
-        let cases: [Case; 17] = [
+        let berkeley = |id: u8| [&[0; 12][..], b"\x61\x15\x06\0", &[0; 36], &[id, 1]].concat();
+        let cases: [Case; 18] = [
+            ("/etc/aliases.db", berkeley(1), berkeley(2), Some(DATABASE)),
             ("/etc/machine-id", b"0123\n".to_vec(), b"9876\n".to_vec(), Some(MACHINE_ID)),
             ("/var/lib/dbus/machine-id", b"0".to_vec(), b"9".to_vec(), Some(MACHINE_ID)),
             ("/srv/machine-id", b"0".to_vec(), b"9".to_vec(), None),

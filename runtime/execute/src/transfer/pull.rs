@@ -15,7 +15,7 @@ use imgc_base::reference::Reference;
 use imgc_image::manifest::media;
 use imgc_image::{Descriptor, Document, ImageError, Manifest, limits};
 use imgc_registry::Client;
-use imgc_store::{BlobWriter, Store};
+use imgc_store::{BlobWriter, Store, StoreError};
 
 use super::{Parts, Platforms, gather, in_parallel};
 use crate::error::ExecuteError;
@@ -79,16 +79,17 @@ pub(crate) fn fetch(
     blob: &Descriptor,
     sink: &dyn EventSink,
 ) -> Result<(), ExecuteError> {
-    let mut download = Download {
-        writer: store.resume_blob(&blob.digest, blob.size)?,
-        sink,
-        what: blob.digest.short(),
-        total: blob.size,
-        told: 0,
-    };
-    client.blob(reference, blob, &mut download)?;
-    download.writer.commit(Some((blob.digest, blob.size)))?;
-    Ok(())
+    loop {
+        let writer = store.resume_blob(&blob.digest, blob.size)?;
+        let resumed = writer.offset() > 0;
+        let mut download = Download { writer, sink, what: blob.digest.short(), total: blob.size, told: 0 };
+        client.blob(reference, blob, &mut download)?;
+        match download.writer.commit(Some((blob.digest, blob.size))) {
+            // What was there already may be what is wrong; it is gone now.
+            Err(StoreError::Digest { .. }) if resumed => {}
+            done => return Ok(done.map(drop)?),
+        }
+    }
 }
 
 /// Stores the documents, and notes which blob is which layer. Returns the layers.
@@ -176,5 +177,46 @@ impl imgc_registry::BlobSink for Download<'_> {
     fn restart(&mut self) -> io::Result<bool> {
         self.writer.restart().map_err(io::Error::other)?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use imgc_base::digest::BlobDigest;
+    use imgc_base::event::Silent;
+    use imgc_registry::testing::{Answer, World};
+
+    use super::*;
+
+    /// What a killed process left may be broken: the disk was full, or the server sent something else at that time.
+    #[test]
+    fn a_broken_part_is_fetched_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let bytes = b"the right bytes".repeat(100);
+        let blob = Descriptor::of("application/vnd.oci.image.layer.v1.tar", &bytes);
+        let mut part = store.resume_blob(&blob.digest, blob.size).unwrap();
+        part.write_all(&[b'x'; 700]).unwrap();
+        drop(part);
+
+        let world = World::new();
+        let url = format!("GET https://reg.test/v2/app/blobs/{}", blob.digest);
+        world.on(&url, [Answer::new(206).body(&bytes[700..]), Answer::new(200).body(&bytes)]);
+        let client = Client::new(world.config(dir.path()));
+        fetch(&store, &client, &"reg.test/app:1".parse().unwrap(), &blob, &Silent).unwrap();
+        assert_eq!(store.find_blob(&blob.digest).unwrap(), Some(blob.size));
+        let ranges: Vec<bool> = world.seen().iter().map(|seen| seen.header("range").is_some()).collect();
+        assert_eq!(ranges, [true, false]);
+
+        // Bytes that are wrong from the start are wrong.
+        let other = Descriptor::new(&blob.media_type, BlobDigest::of(b"other"), blob.size);
+        world.on(
+            &url.replace(&blob.digest.to_string(), &other.digest.to_string()),
+            [Answer::new(200).body(&bytes)],
+        );
+        assert!(fetch(&store, &client, &"reg.test/app:1".parse().unwrap(), &other, &Silent).is_err());
+        assert_eq!(store.find_blob(&other.digest).unwrap(), None);
     }
 }

@@ -18,4 +18,4 @@ mod root_tar;
 pub use docker::{DockerImage, write_docker_archive};
 pub use layout::{write_layout, write_layout_archive};
 pub use root_dir::{LeftOut, write_root_dir};
-pub use root_tar::write_root_tar;
+pub use root_tar::{write_root_tar, write_root_tars};

@@ -15,13 +15,13 @@ use crate::wire::Site;
 pub(crate) fn check(config: &Config, site: &Site, url: &Uri, secret: bool) -> Result<(), Error> {
     let origin = Origin::of(url);
     let registry = &site.registry;
-    if !origin.https && (site.origin.https || origin.host != site.origin.host) {
+    if !origin.https && (site.origin.https || !origin.same_host(&site.origin)) {
         return Err(Error::new(
             Kind::Refused,
             format!("`{registry}` names a token server without encryption (`{origin}`)"),
         ));
     }
-    if !secret || origin == site.origin || same_site(&origin.host, &site.origin.host) {
+    if !secret || origin.same_host(&site.origin) || same_site(&origin.host, &site.origin.host) {
         return Ok(());
     }
     let trusted = config.own.get(registry).is_some_and(|own| own.realms.contains(&origin.host));

@@ -115,15 +115,8 @@ pub(super) fn next_page(reply: &Reply) -> Result<Option<Uri>, Error> {
         return Ok(None);
     };
     let url = join(&reply.url, address)?;
-    let (from, to) = (Origin::of(&reply.url), Origin::of(&url));
-    if from == to {
-        return Ok(Some(url));
-    }
-    if from.https && !to.https && from.host == to.host && url.port().is_none() {
-        // A registry behind a proxy that does not know that it is reached by HTTPS.
-        return from.url(url.path_and_query().map_or("/", |path| path.as_str())).map(Some);
-    }
-    Err(Error::new(Kind::Refused, "the next page of the list is at another server"))
+    let own = Origin::of(&reply.url).own(&url)?;
+    own.map(Some).ok_or_else(|| Error::new(Kind::Refused, "the next page of the list is at another server"))
 }
 
 /// The address that a `Link` header calls the next one (RFC 8288). Addresses and quoted texts may hold commas.

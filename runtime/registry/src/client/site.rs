@@ -37,6 +37,7 @@ impl Client {
             path: place.path.clone(),
             repository: place.repository.clone(),
             verify,
+            insecure: place.insecure,
             mirror: place.mirror,
         };
         if !place.plain || !place.origin.https {

@@ -390,28 +390,20 @@ impl Client {
             _ => reply.location()?,
         };
         let origin = Origin::of(&url);
-        let url = if origin == site.origin {
-            url
-        } else if site.origin.https
-            && !origin.https
-            && origin.host == site.origin.host
-            && url.port().is_none()
-        {
-            // A registry behind a proxy that does not know that it is reached by HTTPS.
-            site.origin.url(url.path_and_query().map_or("/", |path| path.as_str()))?
-        } else if origin.https
-            && self.shared.config.own.get(&site.registry).is_some_and(|own| own.upload_elsewhere)
-        {
-            url
-        } else {
-            return Err(Error::new(
-                Kind::Refused,
-                format!("`{}` wants the upload to be sent to `{origin}`", site.registry),
-            )
-            .with_help(format!(
-                "if that is right, say so in imgc's configuration: [registry.\"{}\"] upload-elsewhere = true",
-                site.registry
-            )));
+        let elsewhere = self.shared.config.own.get(&site.registry).is_some_and(|own| own.upload_elsewhere);
+        let url = match site.origin.own(&url)? {
+            Some(own) => own,
+            None if origin.https && elsewhere => url,
+            None => {
+                return Err(Error::new(
+                    Kind::Refused,
+                    format!("`{}` wants the upload to be sent to `{origin}`", site.registry),
+                )
+                .with_help(format!(
+                    "if that is right, say so in imgc's configuration: [registry.\"{}\"] upload-elsewhere = true",
+                    site.registry
+                )));
+            }
         };
         let asked = reply.header(&CHUNK_MIN).and_then(|text| text.parse::<u64>().ok());
         if asked.is_some_and(|asked| asked > limits::CHUNK_MAX) {

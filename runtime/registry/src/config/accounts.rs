@@ -92,8 +92,9 @@ impl Config {
             return Ok(None);
         }
         // The error of the parser could show a piece of the file.
-        let file: File = serde_json::from_str(text)
+        let file: Option<File> = serde_json::from_str(text)
             .map_err(|error| broken(&format!("line {}, column {}", error.line(), error.column())))?;
+        let file = file.unwrap_or_default();
         let host = host_of(registry);
         let helpers = file.cred_helpers.unwrap_or_default();
         // An empty name means that this registry's account is in the file.

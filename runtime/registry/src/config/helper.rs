@@ -97,8 +97,8 @@ impl Environment {
     /// The account that a helper keeps for a registry.
     pub(super) fn get(&self, name: &str, server: &str) -> Result<Option<Credential>, Error> {
         let Ok(output) = self.run(name, "get", server.as_bytes())? else { return Ok(None) };
-        let answer: Answer =
-            serde_json::from_slice(&output).map_err(|_| failed(name, "its answer does not read"))?;
+        let answer: Answer = serde_json::from_slice(&output)
+            .map_err(|_| failed(name, "its answer is no account (JSON with `Username` and `Secret`)"))?;
         if answer.secret.is_empty() && answer.username.is_empty() {
             return Ok(None);
         }
@@ -155,7 +155,7 @@ impl Environment {
         if said.contains("credentials not found") || said.contains("no credentials server URL") {
             return Ok(Err(said));
         }
-        Err(failed(name, &said))
+        Err(failed(name, if said.is_empty() { "it ended badly, without a word" } else { &said }))
     }
 
     fn find(&self, name: &str) -> Result<PathBuf, Error> {

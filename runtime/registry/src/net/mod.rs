@@ -3,6 +3,7 @@
 mod connect;
 mod guard;
 mod proxy;
+mod secure;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use imgc_base::cancel::Cancel;
 use ureq::Agent;
-use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{
     ConnectProxyConnector, Connector, RustlsConnector, SocksConnector, TcpConnector,
 };
@@ -58,11 +58,11 @@ impl Net {
         self.reaches.of(home)
     }
 
-    fn certificates(&self, config: &Config, origin: &Origin, verify: bool) -> Result<TlsConfig, Error> {
+    fn certificates(&self, config: &Config, origin: &Origin, verify: bool) -> Result<tls::Settings, Error> {
         // Scripted servers speak in the clear; reading the system's authorities for each would only take time.
         #[cfg(any(test, feature = "testing"))]
         if config.book.is_some() {
-            return Ok(TlsConfig::builder().build());
+            return Ok((ureq::tls::TlsConfig::builder().build(), None));
         }
         self.roots.tls(config, origin, verify)
     }
@@ -90,6 +90,7 @@ impl Net {
             #[cfg(any(test, feature = "testing"))]
             book: config.book.clone(),
         };
+        let (tls, own_tls) = self.certificates(config, origin, verify)?;
         let settings = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -103,7 +104,7 @@ impl Net {
             .timeout_per_read(Some(limits::IDLE))
             .timeout_per_write(Some(limits::IDLE))
             .proxy(proxy)
-            .tls_config(self.certificates(config, origin, verify)?)
+            .tls_config(tls)
             .build();
         let plain =
             ().chain(SocksConnector::default())
@@ -116,7 +117,11 @@ impl Net {
             agents.insert(key, agent.clone());
             return Ok(agent);
         }
-        let agent = Agent::with_parts(settings, plain.chain(RustlsConnector::default()), resolver);
+        let agent = Agent::with_parts(
+            settings,
+            plain.chain(secure::Secure(own_tls)).chain(RustlsConnector::default()),
+            resolver,
+        );
         agents.insert(key, agent.clone());
         Ok(agent)
     }

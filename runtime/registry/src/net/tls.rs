@@ -21,6 +21,9 @@ const BUNDLES: &[&str] = &[
     "/etc/ssl/cert.pem",
 ];
 
+/// TLS settings of the HTTP library, and those that take its place.
+pub(crate) type Settings = (TlsConfig, Option<Arc<rustls::ClientConfig>>);
+
 /// The system's authorities, read once.
 #[derive(Debug)]
 pub(crate) struct Roots {
@@ -34,26 +37,39 @@ impl Roots {
         Self { file: config.cert_file.clone(), dir: config.cert_dir.clone(), system: OnceLock::new() }
     }
 
-    /// The TLS settings for an origin.
-    pub(crate) fn tls(&self, config: &Config, origin: &Origin, verify: bool) -> Result<TlsConfig, Error> {
+    /// The TLS settings for an origin, and those of `secure` where the user named certificates.
+    pub(crate) fn tls(&self, config: &Config, origin: &Origin, verify: bool) -> Result<Settings, Error> {
         let builder = TlsConfig::builder();
         if !origin.https {
-            return Ok(builder.build());
+            return Ok((builder.build(), None));
         }
         let own = Own::read(config, origin)?;
-        let mut builder = builder.client_cert(own.client);
+        let client =
+            own.client.as_ref().map(|(chain, key)| ClientCert::new_with_certs(chain, key.to_owned()));
+        let builder = builder.client_cert(client);
         if !verify {
-            return Ok(builder.disable_verification(true).build());
+            return Ok((builder.disable_verification(true).build(), None));
         }
-        builder = builder.root_certs(match (self.system()?, own.authorities.is_empty()) {
+        let system = self.system()?;
+        // Of the system's authorities only those are the user's own that a variable names.
+        let named = if self.file.is_some() || self.dir.is_some() { system.clone() } else { None };
+        let pinned: Vec<_> =
+            named.iter().flat_map(|all| all.iter()).chain(&own.authorities).cloned().collect();
+        let mut secure = None;
+        if !pinned.is_empty() {
+            let all = system.iter().flat_map(|all| all.iter()).chain(&own.authorities);
+            let client = own.client.as_ref().map(|(chain, key)| (chain.as_slice(), key.der()));
+            secure = Some(super::secure::config(all, &pinned, client)?);
+        }
+        let roots = match (system, own.authorities.is_empty()) {
             (None, true) => RootCerts::WebPki,
             (None, false) => RootCerts::Specific(Arc::new(own.authorities)),
             (Some(system), true) => RootCerts::Specific(system),
             (Some(system), false) => {
                 RootCerts::Specific(Arc::new(system.iter().cloned().chain(own.authorities).collect()))
             }
-        });
-        Ok(builder.build())
+        };
+        Ok((builder.root_certs(roots).build(), secure))
     }
 
     /// The system's authorities; `None` if there are none, and then those built into this program are used.
@@ -112,7 +128,7 @@ impl Default for Trust {
 #[derive(Default)]
 struct Own {
     authorities: Vec<Certificate<'static>>,
-    client: Option<ClientCert>,
+    client: Option<(Vec<Certificate<'static>>, PrivateKey<'static>)>,
 }
 
 impl Own {
@@ -130,8 +146,7 @@ impl Own {
                                 format!("`{}` has no key beside it (`{}`)", file.display(), key.display()),
                             ));
                         }
-                        own.client =
-                            Some(ClientCert::new_with_certs(&certificates(&file)?, private_key(&key)?));
+                        own.client = Some((certificates(&file)?, private_key(&key)?));
                     }
                     _ => {}
                 }

@@ -138,6 +138,7 @@ fn forms_of_accounts() {
         ),
         ("an entry that is null", r#"{"auths":{"reg.test":null}}"#, "reg.test", Ok(None)),
         ("in capitals", r#"{"auths":{"https://Reg.Test/":{"auth":"bWU6aHVzaA=="}}}"#, "reg.test", me("hush")),
+        ("null", "null", "reg.test", Ok(None)),
         ("other settings", r#"{"detachKeys":"x","HttpHeaders":{"a":"b"}}"#, "reg.test", Ok(None)),
         ("no base64", r#"{"auths":{"reg.test":{"auth":"hush!"}}}"#, "reg.test", Err(Kind::Config)),
         ("no colon", r#"{"auths":{"reg.test":{"auth":"aHVzaA=="}}}"#, "reg.test", Err(Kind::Config)),

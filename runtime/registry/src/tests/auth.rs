@@ -418,6 +418,18 @@ fn plain_registries() {
         )
         .config(|config| config.with_insecure("reg.test")),
         Case::new(
+            "this machine's under another name",
+            |world| {
+                let answer = challenge("Bearer realm=\"http://127.0.0.1:5001/token\"");
+                world.on("GET http://localhost:5000/v2/team/app/manifests/1", [answer, manifest_answer()]);
+                world.on("GET http://127.0.0.1:5001/token", [Answer::new(200).body(br#"{"token":"t"}"#)]);
+            },
+            Ok(manifest()),
+        )
+        .config(|config| config.with_credential("localhost:5000", Credential::basic("you", "word")))
+        .run(|client| client.manifest(&"localhost:5000/team/app:1".parse().unwrap()).map(|(_, bytes)| bytes))
+        .then(|world| assert_eq!(shown_to(world, "http://127.0.0.1:5001").len(), 1)),
+        Case::new(
             "somebody's plain token server",
             |world| {
                 world

@@ -316,6 +316,16 @@ fn redirects() {
         .run(get_layer)
         .then(|world| assert_eq!(world.seen().len(), 1)),
         Case::new(
+            "without encryption, which the user does without",
+            |world| {
+                world.on(&layer_url(), [to("http://cdn.other.test/x")]);
+                world.on("GET http://cdn.other.test/x", [whole()]);
+            },
+            Ok(layer()),
+        )
+        .config(|config| config.with_insecure("reg.test"))
+        .run(get_layer),
+        Case::new(
             "to the same host without encryption",
             |world| {
                 world.on(&layer_url(), [to("http://reg.test/x")]).on("GET http://reg.test/x", [whole()]);

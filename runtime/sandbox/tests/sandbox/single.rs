@@ -1,13 +1,15 @@
 //! Owners and users, the same with one id as with many, as far as that can be.
 
-use imgc_sandbox::Status;
+use imgc_sandbox::{MountSpec, Status, What};
 
 use crate::Test;
-use crate::bed::Bed;
+use crate::bed::{Bed, path};
+use crate::probe;
 
 pub(crate) const TESTS: &[Test] = &[
     ("owners_are_kept", owners_are_kept),
     ("users_are_believed", users_are_believed),
+    ("a_user_is_given_up_before_its_groups", a_user_is_given_up_before_its_groups),
     ("what_users_make_is_theirs", what_users_make_is_theirs),
     ("owners_are_told", owners_are_told),
     ("owners_stay_inside", owners_stay_inside),
@@ -82,6 +84,26 @@ fn users_are_believed(bed: &Bed) {
     // Who gave up being root cannot become it again by asking.
     assert_eq!(lines.len(), 5, "{}", outcome.stdout);
     assert_eq!(outcome.notes, [""; 0]);
+}
+
+/// `setpriv` of util-linux keeps capabilities over the change of the user, to change the groups after it.
+fn a_user_is_given_up_before_its_groups(bed: &Bed) {
+    let program = std::path::Path::new("/usr/bin/setpriv");
+    if !program.exists() {
+        eprintln!("SKIPPED: a_user_is_given_up_before_its_groups: `setpriv` is not installed");
+        return;
+    }
+    let mut command = probe::command("", "");
+    let what = What::Bind { source: program.to_path_buf(), readonly: true };
+    command.mounts.push(MountSpec { target: path("setpriv"), what });
+    let script = "id -u; id -g; id -G; touch /tmp/mine; su root -c id </dev/null 2>/dev/null || echo final";
+    command.args =
+        ["/setpriv", "--reuid", "42", "--regid", "43", "--groups", "50,44", "--", "/bin/sh", "-c", script]
+            .map(str::to_owned)
+            .to_vec();
+    let outcome = bed.run_command(command);
+    assert_eq!(outcome.stdout, "42\n43\n43 44 50\nfinal\n", "{}", outcome.stderr);
+    assert_eq!(owner(&outcome.upper().join("tmp/mine")), (42, 43));
 }
 
 fn what_users_make_is_theirs(bed: &Bed) {

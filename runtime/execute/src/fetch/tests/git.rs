@@ -115,6 +115,11 @@ fn checksums() {
     for checksum in [&tag, &commit, &commit[..12]] {
         checkout(&place, &Git { checksum: Some(checksum), ..wanted(&remote, "v1") }).unwrap();
     }
+    // A beginning alone names the commit; only where it is asked for as such.
+    let short = &commit[..8];
+    checkout(&place, &Git { checksum: Some(short), ..wanted(&remote, short) }).unwrap();
+    checkout(&place, &wanted(&remote, short)).unwrap_err();
+    checkout(&place, &Git { checksum: Some("0123456789"), ..wanted(&remote, "0123456789") }).unwrap_err();
     let error = checkout(&place, &Git { checksum: Some("0123456789"), ..wanted(&remote, "v1") }).unwrap_err();
     assert!(matches!(error, FetchError::Checksum { .. }), "{error}");
 }

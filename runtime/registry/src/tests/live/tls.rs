@@ -152,3 +152,59 @@ fn a_client_certificate() {
     client.push(&name, &root, &blobs, &[]).unwrap();
     pull_all(&client, &name, &blobs);
 }
+
+/// A certificate that the server made for itself: an authority and a server at once, for these names, for so long.
+fn self_signed(dir: &Path, names: &str) -> String {
+    let at = |file: &str| dir.join(file).to_str().unwrap().to_owned();
+    let names = format!("subjectAltName={names}");
+    let (key, crt) = (at("self.key"), at("self.crt"));
+    let args =
+        ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+    run(
+        "openssl",
+        &[&args[..], &["-subj", "/CN=self", "-addext", &names, "-keyout", &key, "-out", &crt]].concat(),
+    );
+    format!("  tls: {{certificate: {crt}, key: {key}}}\n")
+}
+
+/// What docker's own manual makes for a registry of one's own, put where docker looks for it.
+#[test]
+fn a_self_signed_certificate() {
+    if !installed("openssl") {
+        return;
+    }
+    let Some(live) = Live::start(|dir| self_signed(dir, "DNS:localhost,IP:127.0.0.1")) else { return };
+    let (home, dir) = home(&live);
+    let (blobs, root) = image();
+    let name = live.reference("team/app:1");
+    let certificate = live.dir.path().join("self.crt");
+    let other = tempfile::tempdir().unwrap();
+    self_signed(other.path(), "DNS:localhost,IP:127.0.0.1");
+
+    // Not trusted; and another one of the same names is not this one.
+    assert_eq!(Client::new(load(home.path())).manifest(&name).unwrap_err().kind(), Kind::Tls);
+    fs_err::copy(other.path().join("self.crt"), dir.join("ca.crt")).unwrap();
+    assert_eq!(Client::new(load(home.path())).manifest(&name).unwrap_err().kind(), Kind::Tls);
+
+    fs_err::copy(&certificate, dir.join("ca.crt")).unwrap();
+    let client = Client::new(load(home.path()));
+    client.push(&name, &root, &blobs, &[]).unwrap();
+    pull_all(&client, &name, &blobs);
+
+    let env = |name: &str| (name == "SSL_CERT_FILE").then(|| text(&certificate).to_owned());
+    let config = Config::load_below(&env, other.path(), &other.path().join("etc")).unwrap();
+    pull_all(&Client::new(config), &name, &blobs);
+}
+
+#[test]
+fn a_self_signed_certificate_of_another_name() {
+    if !installed("openssl") {
+        return;
+    }
+    let Some(live) = Live::start(|dir| self_signed(dir, "DNS:other.test")) else { return };
+    let (home, dir) = home(&live);
+    fs_err::copy(live.dir.path().join("self.crt"), dir.join("ca.crt")).unwrap();
+    let error = Client::new(load(home.path())).ping(&live.registry()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Tls, "{error}");
+    assert!(error.to_string().contains("other.test"), "{error}");
+}
