@@ -1,6 +1,6 @@
 //! The times in the logs of dpkg and apt: text of fixed width, at fixed places of lines.
 //!
-//! Such logs only grow. What the layers below have of them is another step's, and stays.
+//! Such logs grow, if nobody cuts them. What the layers below have of them is another step's.
 
 use std::fs::File;
 use std::io;
@@ -38,39 +38,39 @@ pub(super) fn form(path: &ImagePath) -> Option<Form> {
     Some(Form { prefixes, gap })
 }
 
-/// What must change behind the first `old` bytes. The image's own time zone does not matter: the clock of the step in
-/// any zone becomes the step's time in UTC.
+/// What must change. The layers below have a log of `old` bytes: behind those, the image's own time zone does not matter,
+/// and the clock of the step in any zone becomes the step's time in UTC. Before, lines may be another step's, made in
+/// another zone at a time that looks like now.
 pub(super) fn patches(file: &File, form: Form, old: u64, window: Window) -> io::Result<Patches> {
     let size = file.metadata()?.len();
-    let from = if old > size { 0 } else { old };
     let Some(new) = text(window.time, form.gap) else { return Ok(Patches::new()) };
     if size > MOST {
         return Ok(Patches::new());
     }
-    let mut bytes = vec![0; usize::try_from(size - from).unwrap_or_default()];
-    file.read_exact_at(&mut bytes, from)?;
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+    file.read_exact_at(&mut bytes, 0)?;
     let mut patches = Patches::new();
-    let mut at = 0;
+    let mut at = 0u64;
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let quarters = if at < old { 0 } else { QUARTERS };
         for prefix in form.prefixes {
-            let Some(rest) = line.strip_prefix(*prefix) else { continue };
-            if rest
-                .get(..new.len())
+            let held = line.strip_prefix(*prefix).and_then(|rest| rest.get(..new.len()));
+            if held
                 .and_then(|held| seconds(held, form.gap))
-                .is_some_and(|t| is_now(t, window))
+                .is_some_and(|time| is_now(time, quarters, window))
             {
-                patches.push((from + (at + prefix.len()) as u64, new.clone()));
+                patches.push((at + prefix.len() as u64, new.clone()));
             }
         }
-        at += line.len();
+        at += line.len() as u64;
     }
     Ok(patches)
 }
 
-/// True for the clock of the step in some zone.
-fn is_now(seconds: i64, window: Window) -> bool {
+/// True for the clock of the step in a zone that is so far from UTC.
+fn is_now(seconds: i64, quarters: i64, window: Window) -> bool {
     let window = window.with_a_tick();
-    (-QUARTERS..=QUARTERS).any(|quarters| window.has(seconds - quarters * QUARTER))
+    (-quarters..=quarters).any(|quarters| window.has(seconds - quarters * QUARTER))
 }
 
 /// `2026-01-31 23:59:59` as if in UTC.
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn only_the_clock_of_the_step_in_new_lines_moves() {
-        let old = "2026-11-28 13:38:57 a line of a step before\n";
+        let old = "2026-11-28 14:38:57 a line of a step before\n";
         let before = format!(
             "{old}2026-11-28 13:38:56 startup\n2026-11-28 13:38:55 earlier\n2026-11-28 14:39:10 zone\n\
              2026-13-xx 00:00:00 no time\n2026-11-28"
@@ -157,6 +157,14 @@ mod tests {
         let form = form(&path("/var/log/dpkg.log")).unwrap();
         let found = patches(&file(before.as_bytes()), form, old.len() as u64, NOW).unwrap();
         assert_eq!(String::from_utf8(patched(before.as_bytes(), found)).unwrap(), after);
+    }
+
+    /// A log that the step emptied and wrote again may be longer than the old one.
+    #[test]
+    fn a_log_may_be_written_anew() {
+        let before = b"2026-11-28 13:38:56 startup\n";
+        let found = patches(&file(before), form(&path("/var/log/dpkg.log")).unwrap(), 20, NOW).unwrap();
+        assert_eq!(patched(before, found), b"2025-12-31 00:00:01 startup\n");
     }
 
     #[test]

@@ -29,12 +29,6 @@ pub(super) const CALLS: &[libc::c_long] = &[
     libc::SYS_setgroups,
 ];
 
-/// `prctl` that says whether capabilities outlive root: by its own number, and among the secure bits. Both numbers have
-/// this bit, and so have a few that are of no interest.
-pub(super) const KEEPING: Asked = Asked { call: libc::SYS_prctl, bits: Some((0, 8)) };
-/// `SECBIT_KEEP_CAPS`.
-const SECURE_BIT: u64 = 1 << 4;
-
 /// Most groups of a process (`NGROUPS_MAX`).
 const GROUPS: u32 = 65536;
 /// Longer than any chain of shells.
@@ -46,7 +40,13 @@ const REMEMBERED: usize = 4096;
 type Outcome = Result<i64, Errno>;
 
 pub(super) fn is_about(call: i32) -> bool {
-    CALLS.contains(&libc::c_long::from(call)) || libc::c_long::from(call) == KEEPING.call
+    let call = libc::c_long::from(call);
+    CALLS.contains(&call) || call == libc::SYS_prctl
+}
+
+/// `prctl` with an option that may be `PR_SET_KEEPCAPS`: the kernel's own answer is right, but it must be known.
+pub(super) fn keeping() -> Asked {
+    Asked { call: libc::SYS_prctl, bits: Some((0, libc::PR_SET_KEEPCAPS as u32)) }
 }
 
 /// One kind of id: real, effective, saved.
@@ -113,13 +113,14 @@ pub(super) struct Person {
     user: Three,
     group: Three,
     groups: Vec<u32>,
-    /// Capabilities outlive root, until the next program: `setpriv` gives up its user first and then its groups.
-    keeps: bool,
+    /// The program in which it said that it keeps its capabilities when it gives up root (`setpriv` sets groups last). They are
+    /// gone when it runs another one.
+    keeps: Option<(u64, u64)>,
 }
 
 impl Default for Person {
     fn default() -> Self {
-        Self { user: Three::default(), group: Three::default(), groups: vec![0], keeps: false }
+        Self { user: Three::default(), group: Three::default(), groups: vec![0], keeps: None }
     }
 }
 
@@ -132,8 +133,12 @@ pub(super) struct People {
 impl People {
     pub(super) fn answer(&mut self, tracee: &Tracee<'_>, question: &Question) -> Answer {
         let mut person = self.of(tracee);
-        let outcome = if libc::c_long::from(question.call) == KEEPING.call {
-            person.keep(&question.arguments);
+        let outcome = if libc::c_long::from(question.call) == libc::SYS_prctl {
+            if question.arguments[0] != libc::PR_SET_KEEPCAPS as u64 {
+                return Ok(Reply::Continue);
+            }
+            let keeps = question.arguments[1] == 1 && person.user.effective == 0;
+            person.keeps = if keeps { tracee.program() } else { None };
             Ok(Reply::Continue)
         } else {
             person.answer(tracee, question).map(Reply::Value)
@@ -177,21 +182,11 @@ impl Person {
         self.user.effective == 0 || (own && new.0 == old.0 && group)
     }
 
-    fn keep(&mut self, args: &[u64; 6]) {
-        let asked = match args[0] as i32 {
-            libc::PR_SET_KEEPCAPS => args[1] != 0,
-            libc::PR_SET_SECUREBITS => args[1] & SECURE_BIT != 0,
-            _ => return,
-        };
-        self.keeps = asked && (self.keeps || self.user.effective == 0);
-    }
-
     fn answer(&mut self, tracee: &Tracee<'_>, question: &Question) -> Outcome {
         let args = &question.arguments;
         let number = |at: usize| args[at] as u32;
         let privileged = self.user.effective == 0;
-        // Only groups: it cannot be seen when the next program begins, which has no capability left.
-        let may_group = privileged || self.keeps;
+        let for_groups = || privileged || (self.keeps.is_some() && self.keeps == tracee.program());
         match libc::c_long::from(question.call) {
             libc::SYS_getuid => Ok(self.user.real.into()),
             libc::SYS_geteuid => Ok(self.user.effective.into()),
@@ -200,16 +195,16 @@ impl Person {
             libc::SYS_getresuid => told(tracee, args, self.user),
             libc::SYS_getresgid => told(tracee, args, self.group),
             libc::SYS_setuid => self.user.set(number(0), privileged),
-            libc::SYS_setgid => self.group.set(number(0), may_group),
+            libc::SYS_setgid => self.group.set(number(0), for_groups()),
             libc::SYS_setreuid => self.user.set_two(number(0), number(1), privileged),
-            libc::SYS_setregid => self.group.set_two(number(0), number(1), may_group),
+            libc::SYS_setregid => self.group.set_two(number(0), number(1), for_groups()),
             libc::SYS_setresuid => self.user.set_three([number(0), number(1), number(2)], privileged),
-            libc::SYS_setresgid => self.group.set_three([number(0), number(1), number(2)], may_group),
+            libc::SYS_setresgid => self.group.set_three([number(0), number(1), number(2)], for_groups()),
             // They return what was; nothing depends on them here.
             libc::SYS_setfsuid => Ok(self.user.effective.into()),
             libc::SYS_setfsgid => Ok(self.group.effective.into()),
             libc::SYS_getgroups => self.get_groups(tracee, number(0), args[1]),
-            libc::SYS_setgroups if !may_group => Err(Errno::PERM),
+            libc::SYS_setgroups if !for_groups() => Err(Errno::PERM),
             libc::SYS_setgroups if number(0) > GROUPS => Err(Errno::INVAL),
             libc::SYS_setgroups => {
                 self.groups = tracee.numbers(args[1], number(0) as usize)?;

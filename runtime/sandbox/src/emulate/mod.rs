@@ -162,7 +162,7 @@ impl Emulated {
             for calls in [owner::CALLS, ids::CALLS, stat::CALLS] {
                 always(calls);
             }
-            asked.push(ids::KEEPING);
+            asked.push(ids::keeping());
             asked.extend(create::calls());
         }
         asked

@@ -57,6 +57,12 @@ impl<'a> Tracee<'a> {
         self.about().parent
     }
 
+    /// Device and inode of the program that it runs.
+    pub(crate) fn program(&self) -> Option<(u64, u64)> {
+        let stat = rustix::fs::stat(format!("/proc/{}/exe", self.pid)).ok()?;
+        self.its((stat.st_dev, stat.st_ino)).ok()
+    }
+
     /// The bits that its files do not get.
     pub(crate) fn umask(&self) -> u32 {
         self.about().umask
