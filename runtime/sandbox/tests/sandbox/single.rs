@@ -96,13 +96,13 @@ fn a_user_is_given_up_before_its_groups(bed: &Bed) {
     let mut command = probe::command("", "");
     let what = What::Bind { source: program.to_path_buf(), readonly: true };
     command.mounts.push(MountSpec { target: path("setpriv"), what });
-    let script = "id -u; id -g; id -G; touch /tmp/mine; su root -c id </dev/null 2>/dev/null || echo final";
+    let script = "id -u; id -g; id -G; touch /tmp/mine; su root -c id </dev/null 2>/dev/null || echo final; /setpriv --regid 0 true 2>/dev/null || echo gone";
     command.args =
         ["/setpriv", "--reuid", "42", "--regid", "43", "--groups", "50,44", "--", "/bin/sh", "-c", script]
             .map(str::to_owned)
             .to_vec();
     let outcome = bed.run_command(command);
-    assert_eq!(outcome.stdout, "42\n43\n43 44 50\nfinal\n", "{}", outcome.stderr);
+    assert_eq!(outcome.stdout, "42\n43\n43 44 50\nfinal\ngone\n", "{}", outcome.stderr);
     assert_eq!(owner(&outcome.upper().join("tmp/mine")), (42, 43));
 }
 
