@@ -230,7 +230,7 @@ pub(crate) mod tests {
         let gzip = |time: i64| [&[0x1f, 0x8b, 8, 0], &low(time).to_le_bytes()[..], b"\0\x03rest"].concat();
         let compiled = |time: i64| [3495, 0, low(time), 5].map(u32::to_le_bytes).concat();
         let cache = "var/cache/ldconfig";
-        for name in [cache, "var/log", "usr/local/share/man/man1"] {
+        for name in [cache, "var/cache/apt", "var/log", "usr/local/share/man/man1"] {
             fs_err::create_dir_all(dir.path().join(name)).unwrap();
         }
         for (name, time, content) in [
@@ -244,13 +244,22 @@ pub(crate) mod tests {
             ("var/log/old.gz", 99, gzip(99)),
             ("var/cache/ldconfig/aux-cache", now, format!("inode at {now}").into_bytes()),
             ("var/cache/ldconfig/other", now, b"other".to_vec()),
+            ("var/cache/ldconfig/pkgcache.bin", now, b"not apt's".to_vec()),
+            ("var/cache/apt/pkgcache.bin", now, format!("lists of {now}").into_bytes()),
         ] {
             let path = dir.path().join(name);
             fs_err::write(&path, content).unwrap();
             set(&path, time);
         }
-        let mut dirs =
-            vec![cache, "var/cache", "var/log", "var", "usr/local/share/man/man1", "usr/local/share/man"];
+        let mut dirs = vec![
+            cache,
+            "var/cache/apt",
+            "var/cache",
+            "var/log",
+            "var",
+            "usr/local/share/man/man1",
+            "usr/local/share/man",
+        ];
         dirs.extend(["usr/local/share", "usr/local", "usr"]);
         for name in dirs {
             set(&dir.path().join(name), now);
@@ -296,6 +305,7 @@ pub(crate) mod tests {
         assert_eq!(
             by_rule,
             [
+                ("apt-index", vec!["/var/cache/apt/pkgcache.bin".to_owned()]),
                 ("archive-times", vec!["/lib.a".to_owned()]),
                 (
                     "gzip-time",
