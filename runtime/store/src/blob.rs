@@ -222,6 +222,10 @@ impl Drop for BlobWriter {
             // Otherwise it goes with the session.
             fs_err::remove_file(&self.path).ok();
         }
+        if !self.done && self.resumed.is_some() {
+            // A process that was just started has the descriptor too, until it becomes its program.
+            lock::release(&self.file, &self.path).ok();
+        }
     }
 }
 

@@ -95,12 +95,13 @@ impl Store {
         let gate = lock::open(&gate_path)?;
         remove_dead(&self.layout().at("tmp"))?;
         // Looking takes long and needs no lock: what comes later is not touched, what begins to be used is in a lease.
-        let inventory = self.inventory()?;
+        let mut inventory = self.inventory()?;
         // Other threads of this process wait here before they use anything that their lease has no room for.
         let mut without_lease = locked(&self.inner.without_lease);
         without_lease.let_in();
         lock::wait(&gate, &gate_path, Mode::Exclusive, &self.cancel)?;
-        let collected = self.collect(policy, &inventory, &without_lease.held);
+        let seen = self.see_new_maps(&mut inventory);
+        let collected = seen.and_then(|()| self.collect(policy, &inventory, &without_lease.held));
         lock::release(&gate, &gate_path)?;
         if !without_lease.held.is_empty() {
             without_lease.keep_out(self.layout())?;
@@ -165,7 +166,7 @@ fn candidates(inventory: &Inventory, needed: &Needed) -> Vec<Candidate> {
             add(Unit::Step(*key), item.used, item.bytes, dead);
         }
     }
-    let mut mapped = BTreeSet::new();
+    let mut mapped = inventory.of_new_layers.clone();
     for (id, layer) in &inventory.layers {
         let of_image = needed.image_layers.contains(id);
         if needed.held.contains(&Held::Layer(*id)) {
@@ -349,5 +350,33 @@ impl Sweep<'_> {
         }
         remove(self)?;
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// A blob that was seen without its map, which its writer put down before it ended, is a layer's blob all the same.
+    #[test]
+    fn a_map_that_came_late_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let mut writer = store.blob_writer().unwrap();
+        writer.write_all(b"a layer").unwrap();
+        let (digest, size) = writer.commit(None).unwrap();
+        let mut inventory = store.inventory().unwrap();
+        store
+            .note_blob(&DiffId::of(b"plain"), "application/vnd.oci.image.layer.v1.tar", &digest, size)
+            .unwrap();
+
+        let goes = |inventory: &Inventory| {
+            candidates(inventory, &Needed::default()).iter().any(|one| one.unit == Unit::Blob(digest))
+        };
+        assert!(goes(&inventory));
+        store.see_new_maps(&mut inventory).unwrap();
+        assert!(!goes(&inventory));
     }
 }

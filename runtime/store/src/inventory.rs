@@ -40,6 +40,8 @@ pub(crate) struct LayerItem {
 pub(crate) struct Inventory {
     pub(crate) blobs: BTreeMap<BlobDigest, Item>,
     pub(crate) layers: BTreeMap<DiffId, LayerItem>,
+    /// Blobs of layers that came while everything was looked at.
+    pub(crate) of_new_layers: BTreeSet<BlobDigest>,
     pub(crate) steps: BTreeMap<ContentKey, (Item, Option<StepRecord>)>,
     pub(crate) memos: BTreeMap<String, Item>,
     pub(crate) builds: BTreeMap<String, Item>,
@@ -127,6 +129,25 @@ impl Store {
             }
         }
         Ok(all)
+    }
+
+    /// Adds the maps that were written while everything was looked at. The blob of one may have been seen without it, and
+    /// its writer may be gone by now: it would look like a blob that nothing leads to.
+    pub(crate) fn see_new_maps(&self, all: &mut Inventory) -> Result<(), StoreError> {
+        for name in self.list("maps")?.into_keys() {
+            let Some(diff_id) = name.split('.').next().and_then(DiffId::from_hex) else { continue };
+            let path = self.layout().at("maps").join(&name);
+            let layer = all.layers.get_mut(&diff_id);
+            if layer.as_ref().is_some_and(|layer| layer.maps.iter().any(|(known, _)| *known == path)) {
+                continue;
+            }
+            let blob = read_optional(&path, record::LIMIT)?.and_then(|bytes| decode_map(&bytes));
+            match layer {
+                Some(layer) => layer.maps.push((path, blob)),
+                None => all.of_new_layers.extend(blob.map(|blob| blob.digest)),
+            }
+        }
+        Ok(())
     }
 
     /// The names in one of the store's directories.
