@@ -19,7 +19,7 @@ const HEADER: usize = 12;
 const STAT: usize = 40;
 const VARYING: usize = 24;
 /// A larger file is left as it is.
-const MOST: u64 = 256 << 20;
+const MOST: u64 = 32 << 20;
 /// Digits of a time in a reflog, from 2001 to 2286.
 const DIGITS: usize = 10;
 
@@ -135,7 +135,7 @@ pub(super) fn reflog_patches(file: &File, window: Window) -> io::Result<Patches>
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{WINDOW, file, patched};
+    use super::super::tests::{WINDOW, edited, file, patched};
     use super::*;
     use crate::testing::path;
 
@@ -173,6 +173,25 @@ mod tests {
             let found = index_patches(&file(&before), WINDOW).unwrap();
             assert_eq!(patched(&before, found), after, "version {version}, {sum}");
             assert_eq!(index_patches(&file(&after), WINDOW).unwrap(), Patches::new());
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever stands in a body with the right digest: bytes change inside the file alone, and the digest fits again.
+        #[test]
+        fn damaged_bodies_with_a_right_digest(
+            version in 2..=4_u32,
+            sum in proptest::sample::select(vec![20_usize, 32]),
+            edits in proptest::collection::vec((0..300_usize, proptest::prelude::any::<u8>()), 0..6),
+            length in 0..300_usize,
+        ) {
+            let whole = index(version, sum, [[1003, 5, 1002, 6, 7, 77], [1003, 5, 900, 6, 7, 78]]);
+            let body = edited(&whole[..whole.len() - sum], &edits, length);
+            let bytes = [body.clone(), checksum(&body, sum)].concat();
+            let found = index_patches(&file(&bytes), WINDOW).unwrap();
+            let after = patched(&bytes, found);
+            proptest::prop_assert_eq!(after.len(), bytes.len());
+            proptest::prop_assert_eq!(&checksum(&after[..body.len()], sum)[..], &after[body.len()..]);
         }
     }
 

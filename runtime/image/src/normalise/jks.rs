@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{WINDOW, file, patched as with};
+    use super::super::tests::{WINDOW, edited, file, patched as with};
     use super::*;
 
     /// A certificate and a key with a chain of one, imported at two times.
@@ -145,6 +145,23 @@ mod tests {
             (store(7, 8), store(7, 8)),
         ] {
             assert_eq!(with(&before, patches(&file(&before), WINDOW).unwrap()), after);
+        }
+    }
+
+    proptest::proptest! {
+        /// Whatever stands in a body with the right digest: bytes change inside the file alone, and the digest fits again.
+        #[test]
+        fn damaged_bodies_with_a_right_digest(
+            edits in proptest::collection::vec((0..200_usize, proptest::prelude::any::<u8>()), 0..6),
+            length in 0..200_usize,
+        ) {
+            let whole = store(1_002_345, 1_003_000);
+            let body = edited(&whole[..whole.len() - SUM], &edits, length);
+            let bytes = [body.clone(), sum(&body)].concat();
+            let found = patches(&file(&bytes), WINDOW).unwrap();
+            let after = with(&bytes, found);
+            proptest::prop_assert_eq!(after.len(), bytes.len());
+            proptest::prop_assert_eq!(&sum(&after[..body.len()])[..], &after[body.len()..]);
         }
     }
 

@@ -344,6 +344,17 @@ pub(crate) mod tests {
         file
     }
 
+    /// The bytes with some others in them, cut.
+    pub(crate) fn edited(bytes: &[u8], edits: &[(usize, u8)], length: usize) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for (at, byte) in edits {
+            let at = at % bytes.len();
+            bytes[at] = *byte;
+        }
+        bytes.truncate(length);
+        bytes
+    }
+
     /// The content after the patches.
     pub(crate) fn patched(bytes: &[u8], patches: Patches) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
