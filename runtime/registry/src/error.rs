@@ -223,9 +223,9 @@ impl From<ureq::Error> for Error {
 
 fn tls(text: &str) -> Error {
     let error = Error::new(Kind::Tls, format!("the connection is not trusted: {}", clean(text)));
-    if text.contains("UnknownIssuer") {
+    if text.contains("UnknownIssuer") || text.contains("CaUsedAsEndEntity") {
         error.with_help(
-            "its certificate comes from an authority that this machine does not know: put that authority's certificate \
+            "its certificate comes from itself or from an authority that this machine does not know: put that certificate \
              into `~/.config/containers/certs.d/HOST[:PORT]/ca.crt`",
         )
     } else {

@@ -155,9 +155,8 @@ fn agent(trust: &Trust) -> Result<Agent, FetchError> {
         .accept_encoding("identity")
         .timeout_connect(Some(PATIENCE))
         .timeout_recv_response(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE))
-        .tls_config(trust.tls()?);
-    Ok(config.build().into())
+        .timeout_per_read(Some(PATIENCE));
+    Ok(trust.agent(config)?)
 }
 
 /// Asks, and follows redirects; gives the last address with its answer.

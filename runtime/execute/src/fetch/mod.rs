@@ -206,8 +206,9 @@ impl FetchError {
             Self::Checksum { got, .. } => {
                 Some(format!("if the new content is right, write `--checksum={got}`"))
             }
-            Self::Transport { source, .. } if source.to_string().contains("UnknownIssuer") => Some(
-                "if a proxy of this network signs for everybody, name its authority in the file of `SSL_CERT_FILE`"
+            Self::Transport { source, .. } if is_untrusted(source) => Some(
+                "if a proxy of this network signs for everybody, or the server signed for itself, name that certificate in the \
+                 file of `SSL_CERT_FILE`"
                     .to_owned(),
             ),
             Self::NoGit(_) => Some("install git, or give the sources as a directory".to_owned()),
@@ -232,4 +233,10 @@ impl FetchError {
     fn io<E: Into<io::Error>>(action: &'static str) -> impl FnOnce(E) -> Self {
         move |error| Self::Io { action, source: error.into() }
     }
+}
+
+/// True if nobody whom this machine trusts signed for the server.
+fn is_untrusted(source: &dyn std::error::Error) -> bool {
+    let text = source.to_string();
+    ["UnknownIssuer", "CaUsedAsEndEntity"].iter().any(|sign| text.contains(sign))
 }

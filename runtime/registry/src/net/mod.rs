@@ -25,6 +25,17 @@ pub(crate) use proxy::Proxies;
 pub(crate) use tls::Roots;
 pub use tls::Trust;
 
+/// An agent for web servers that are no registries.
+fn agent_with(settings: ureq::config::Config, own_tls: Option<Arc<rustls::ClientConfig>>) -> Agent {
+    let connector =
+        ().chain(SocksConnector::default())
+            .chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(secure::Secure(own_tls))
+            .chain(RustlsConnector::default());
+    Agent::with_parts(settings, connector, ureq::unversioned::resolver::DefaultResolver::default())
+}
+
 /// What an agent is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {

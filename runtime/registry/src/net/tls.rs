@@ -6,7 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use ureq::Agent;
+use ureq::config::ConfigBuilder;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::typestate::AgentScope;
 
 use crate::config::{Config, files};
 use crate::error::{Error, Kind};
@@ -52,7 +55,7 @@ impl Roots {
         }
         let system = self.system()?;
         // Of the system's authorities only those are the user's own that a variable names.
-        let named = if self.file.is_some() || self.dir.is_some() { system.clone() } else { None };
+        let named = system.clone().filter(|_| self.are_named());
         let pinned: Vec<_> =
             named.iter().flat_map(|all| all.iter()).chain(&own.authorities).cloned().collect();
         let mut secure = None;
@@ -70,6 +73,11 @@ impl Roots {
             }
         };
         Ok((builder.root_certs(roots).build(), secure))
+    }
+
+    /// True if a variable names the authorities.
+    fn are_named(&self) -> bool {
+        self.file.is_some() || self.dir.is_some()
     }
 
     /// The system's authorities; `None` if there are none, and then those built into this program are used.
@@ -110,10 +118,14 @@ impl Trust {
         Self(Arc::new(Roots::new(config)))
     }
 
-    /// The TLS settings.
-    pub fn tls(&self) -> Result<TlsConfig, Error> {
-        let roots = self.0.system()?.map_or(RootCerts::WebPki, RootCerts::Specific);
-        Ok(TlsConfig::builder().root_certs(roots).build())
+    /// An agent with these settings that trusts so.
+    pub fn agent(&self, settings: ConfigBuilder<AgentScope>) -> Result<Agent, Error> {
+        let system = self.0.system()?;
+        let named = system.as_ref().filter(|_| self.0.are_named());
+        let secure = named.map(|all| super::secure::config(all.iter(), all, None)).transpose()?;
+        let roots = system.map_or(RootCerts::WebPki, RootCerts::Specific);
+        let settings = settings.tls_config(TlsConfig::builder().root_certs(roots).build()).build();
+        Ok(super::agent_with(settings, secure))
     }
 }
 

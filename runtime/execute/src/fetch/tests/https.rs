@@ -27,7 +27,7 @@ fn openssl(dir: &Path) -> Command {
 }
 
 /// Serves the files of a directory; gives the address. `None`, aloud, without openssl.
-fn serve(dir: &Path) -> Option<(Server, String)> {
+fn serve(dir: &Path, constraint: &str) -> Option<(Server, String)> {
     let made = openssl(dir)
         .args([
             "req",
@@ -46,7 +46,7 @@ fn serve(dir: &Path) -> Option<(Server, String)> {
             "-addext",
             "subjectAltName=IP:127.0.0.1",
             "-addext",
-            "basicConstraints=CA:FALSE",
+            &format!("basicConstraints={constraint}"),
         ])
         .args(["-keyout", "server.key", "-out", "server.crt"])
         .status();
@@ -74,10 +74,17 @@ fn serve(dir: &Path) -> Option<(Server, String)> {
 
 #[test]
 fn a_private_authority_of_the_machine_is_trusted() {
+    // What `openssl req -x509` makes if nobody says otherwise is an authority and the server's certificate in one.
+    for constraint in ["CA:FALSE", "CA:TRUE"] {
+        trusted(constraint);
+    }
+}
+
+fn trusted(constraint: &str) {
     let place = place();
     let dir = place.dir.path();
     fs_err::write(dir.join("file"), "HTTP/1.0 200 OK\r\n\r\nhello").unwrap();
-    let Some((_server, url)) = serve(dir) else { return };
+    let Some((_server, url)) = serve(dir, constraint) else { return };
     let none = std::collections::BTreeMap::new();
     let get = |trust: &Trust| {
         let web = Web { trust, accounts: Accounts::new(&none) };
