@@ -90,6 +90,7 @@ fn whoever_builds_wherever_and_whenever() {
     }
     as_another_user(
         test,
+        &first,
         &fresh(),
         &["import", "busybox.tar", "busybox", "--env", "PATH=/bin:/usr/bin"],
         &expected,
@@ -122,11 +123,11 @@ fn packages_are_installed_the_same_by_everybody() {
         return;
     }
     let expected = built.ok().stdout.trim().to_owned();
-    as_another_user(test, &place(), &["import", "debian.tar", "debian:bookworm"], &expected);
+    as_another_user(test, &first, &place(), &["import", "debian.tar", "debian:bookworm"], &expected);
 }
 
 /// Without root: this user's range of ids if there is one, else a single id.
-fn as_another_user(test: &str, place: &Place, import: &[&str], expected: &str) {
+fn as_another_user(test: &str, first: &Place, place: &Place, import: &[&str], expected: &str) {
     let Some([setpriv]) = peer::need(test, ["setpriv"]) else { return };
     if !peer::is_root() {
         peer::skipped(test, "not root, so no other user can be tried");
@@ -151,5 +152,12 @@ fn as_another_user(test: &str, place: &Place, import: &[&str], expected: &str) {
         return;
     }
     drop(Done::of(&import).ok());
-    assert_eq!(expected, digest(&run(&["build", "-q", "ctx"])), "as another user, without root");
+    let found = digest(&run(&["build", "-q", "-t", "other", "ctx"]));
+    if found != expected {
+        drop(Done::of(&run(&["save", "--format", "oci", "-o", "other.tar", "other"])).ok());
+        let other = format!("archive:{}", place.path("other.tar").display());
+        first.imgc(&["copy", &other, "other:1"]).ok();
+        let difference = first.imgc(&["diff", expected, "other:1"]).stdout;
+        panic!("{found} as another user, without root, {expected} before:\n{difference}");
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rustix::io::Errno;
 
 use super::Answer;
-use super::tracee::{Tracee, family};
+use super::tracee::{Tracee, family, started};
 use crate::seccomp::Asked;
 use crate::sys::{Question, Reply};
 
@@ -130,7 +130,8 @@ impl Default for Person {
 /// Who each process says it is. A process is at first who its parent is.
 #[derive(Debug, Default)]
 pub(super) struct People {
-    known: BTreeMap<u32, Person>,
+    /// By number, and when the process of that number started: numbers are given again.
+    known: BTreeMap<u32, (Option<u64>, Person)>,
 }
 
 impl People {
@@ -145,19 +146,25 @@ impl People {
         if self.known.len() >= REMEMBERED {
             self.known.retain(|pid, _| family(*pid).is_some());
         }
-        self.known.insert(tracee.process(), person);
+        self.known.insert(tracee.process(), (started(tracee.process()), person));
         outcome
+    }
+
+    /// Who the process of a number is known to be; nobody if it was another process's number.
+    fn living(&self, process: u32) -> Option<Person> {
+        let (start, person) = self.known.get(&process)?;
+        (*start == started(process)).then(|| person.clone())
     }
 
     /// Who a process is.
     pub(super) fn of(&self, tracee: &Tracee<'_>) -> Person {
-        if let Some(person) = self.known.get(&tracee.process()) {
-            return person.clone();
+        if let Some(person) = self.living(tracee.process()) {
+            return person;
         }
         let mut parent = tracee.parent();
         for _ in 0..DEEPEST {
-            if let Some(person) = self.known.get(&parent) {
-                return person.clone();
+            if let Some(person) = self.living(parent) {
+                return person;
             }
             match family(parent) {
                 Some((_, next)) if next > 1 => parent = next,

@@ -151,6 +151,14 @@ impl<'a> Tracee<'a> {
     }
 }
 
+/// When a process started, in ticks since the machine did (`/proc/PID/stat`, field 22).
+pub(super) fn started(process: u32) -> Option<u64> {
+    let stat = fs_err::read(format!("/proc/{process}/stat")).ok()?;
+    // The second field is a name in brackets, which may hold anything.
+    let rest = &stat[stat.iter().rposition(|&byte| byte == b')')? + 1..];
+    std::str::from_utf8(rest).ok()?.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
 /// The process of a thread and its parent.
 pub(crate) fn family(pid: u32) -> Option<(u32, u32)> {
     relatives(&status(pid)?)
@@ -172,4 +180,20 @@ fn field<'s>(status: &'s str, name: &str) -> Option<&'s str> {
 /// The root of a process, as a place.
 pub(crate) fn root_of(pid: Pid) -> Result<OwnedFd, Errno> {
     open_path(CWD, format!("/proc/{}/root", pid.as_raw_nonzero()), OFlags::DIRECTORY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_has_one_start() {
+        let own = started(std::process::id()).unwrap();
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let its = started(child.id()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(its >= own && own > 0);
+        assert_eq!(started(child.id()), None);
+    }
 }
