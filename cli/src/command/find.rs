@@ -197,6 +197,7 @@ impl Opened {
         Platform::new(&self.config.os, &self.config.architecture, variant)
     }
 }
+
 /// How long ago an image's time was; `N/A` if it has none.
 pub fn since(created: &str) -> String {
     let Some(then) = imgc_execute::seconds(created) else { return "N/A".to_owned() };

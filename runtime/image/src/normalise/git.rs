@@ -5,13 +5,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use imgc_base::path::ImagePath;
 use sha1::{Digest, Sha1};
 use sha2::Sha256;
 
-use super::{Patches, Window, low, read_at};
+use super::{Patches, Window, low, read_at, whole};
 
 /// Magic, version, number of entries.
 const HEADER: usize = 12;
@@ -37,12 +36,10 @@ pub(super) fn is_reflog(path: &ImagePath) -> bool {
 /// What must change in an index: the first six numbers of each entry, and the checksum. Nothing if anything is not as
 /// its format says.
 pub(super) fn index_patches(file: &File, window: Window) -> io::Result<Patches> {
-    let size = file.metadata()?.len();
-    if size > MOST || read_at::<4>(file, 0)?.as_ref() != Some(b"DIRC") {
+    if read_at::<4>(file, 0)?.as_ref() != Some(b"DIRC") {
         return Ok(Patches::new());
     }
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
-    file.read_exact_at(&mut bytes, 0)?;
+    let Some(bytes) = whole(file, MOST)? else { return Ok(Patches::new()) };
     Ok(patched_index(&bytes, window).unwrap_or_default())
 }
 
@@ -108,13 +105,11 @@ fn checksum(bytes: &[u8], length: usize) -> Vec<u8> {
 
 /// What must change in a reflog: the time behind the address of who did it, in each line.
 pub(super) fn reflog_patches(file: &File, window: Window) -> io::Result<Patches> {
-    let size = file.metadata()?.len();
     let time = format!("{:0DIGITS$}", window.time).into_bytes();
-    if size > MOST || window.time < 0 || time.len() != DIGITS {
+    if window.time < 0 || time.len() != DIGITS {
         return Ok(Patches::new());
     }
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
-    file.read_exact_at(&mut bytes, 0)?;
+    let Some(bytes) = whole(file, MOST)? else { return Ok(Patches::new()) };
     let mut patches = Patches::new();
     let mut at = 0;
     for line in bytes.split_inclusive(|&byte| byte == b'\n') {

@@ -5,12 +5,11 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use imgc_base::path::ImagePath;
 use sha1::{Digest, Sha1};
 
-use super::{Patches, Window, read_at};
+use super::{Patches, Window, read_at, whole};
 
 const MAGIC: [u8; 8] = [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2];
 const PASSWORD: &str = "changeit";
@@ -30,12 +29,10 @@ pub(super) fn is_store(path: &ImagePath) -> bool {
 
 /// What must change: dates of the step, and the digest. Nothing if anything is not as the format says.
 pub(super) fn patches(file: &File, window: Window) -> io::Result<Patches> {
-    let size = file.metadata()?.len();
-    if size > MOST || read_at(file, 0)? != Some(MAGIC) {
+    if read_at(file, 0)? != Some(MAGIC) {
         return Ok(Patches::new());
     }
-    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
-    file.read_exact_at(&mut bytes, 0)?;
+    let Some(mut bytes) = whole(file, MOST)? else { return Ok(Patches::new()) };
     Ok(patched(&mut bytes, window).unwrap_or_default())
 }
 

@@ -211,6 +211,17 @@ fn read_at<const N: usize>(file: &File, at: u64) -> io::Result<Option<[u8; N]>> 
     }
 }
 
+/// A whole file; `None` if it has more than `most` bytes.
+fn whole(file: &File, most: u64) -> io::Result<Option<Vec<u8>>> {
+    let size = file.metadata()?.len();
+    if size > most {
+        return Ok(None);
+    }
+    let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(Some(bytes))
+}
+
 /// What a header of 32 bits keeps of a time.
 fn low(seconds: i64) -> u32 {
     (seconds.cast_unsigned() & 0xffff_ffff) as u32
