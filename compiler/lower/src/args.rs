@@ -31,7 +31,7 @@ pub(crate) const PLATFORM_ARGS: [&str; 11] = [
 ];
 
 /// The automatic arguments, with build arguments of their names in their place.
-pub(crate) fn automatic(options: &Options, target: &Platform, stage: &str) -> Env {
+fn automatic(options: &Options, target: &Platform, stage: &str) -> Env {
     let build = &options.build_platform;
     let stage = if stage.is_empty() { "default" } else { stage };
     let values = [
@@ -62,27 +62,30 @@ pub(crate) fn is_proxy(name: &str) -> bool {
     )
 }
 
-/// Adds the `ARG`s before the first stage.
+/// The automatic arguments for a stage, and the `ARG`s before the first one.
 pub(crate) fn global<'a>(
-    env: &mut Env,
     instructions: impl Iterator<Item = &'a Instruction>,
     options: &Options,
+    target: &Platform,
+    stage: &str,
     lexer: Lexer,
     errors: &mut Diagnostics,
-) {
+) -> Env {
+    let mut env = automatic(options, target, stage);
     for instruction in instructions {
         let Kind::Arg(list) = &instruction.kind else { continue };
         for ArgDecl { name, default } in list {
             if let Some(value) = options.build_arg(&name.value) {
                 env.set(&name.value, value);
             } else if let Some(default) = default {
-                match expand(lexer, default, env) {
+                match expand(lexer, default, &env) {
                     Ok(value) => env.set(&name.value, &value.text),
                     Err(error) => errors.push(error),
                 }
             }
         }
     }
+    env
 }
 
 /// Arguments that the builder itself reads.

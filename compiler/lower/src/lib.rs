@@ -86,11 +86,10 @@ pub struct StageInfo {
 pub fn epoch_argument(file: &Dockerfile, options: &Options) -> Option<String> {
     let stages = Stages::split(file);
     let platform = image::platforms(options).swap_remove(0);
-    let mut global = args::automatic(options, &platform, "");
     // What is wrong with arguments is said when the file is lowered.
     let mut unsaid = Diagnostics::default();
     let lexer = Lexer::new(file.directives.escape);
-    args::global(&mut global, stages.global.iter(), options, lexer, &mut unsaid);
+    let global = args::global(stages.global.iter(), options, &platform, "", lexer, &mut unsaid);
     let value = global.get("SOURCE_DATE_EPOCH")?;
     let source = value.is_empty() || value == "context" || stages.before(value, stages.list.len()).is_some();
     (!source).then(|| value.to_owned())
@@ -127,9 +126,8 @@ pub fn lower(
     let mut spent = 0;
     let mut images = Vec::new();
     for platform in &platforms {
-        let mut global =
-            args::automatic(options, platform, stages.list[target].name.as_deref().unwrap_or_default());
-        args::global(&mut global, stages.global.iter(), options, lexer, &mut errors);
+        let name = stages.list[target].name.as_deref().unwrap_or_default();
+        let global = args::global(stages.global.iter(), options, platform, name, lexer, &mut errors);
         let planned = Planner {
             stages: &stages,
             contexts,

@@ -94,8 +94,8 @@ pub fn outline(file: &Dockerfile, options: &Options) -> Result<Outline, Vec<Diag
     let platform = image::platforms(options).swap_remove(0);
     let name = stages.list[target].name.clone();
     let mut errors = Diagnostics::default();
-    let mut global = args::automatic(options, &platform, name.as_deref().unwrap_or_default());
-    args::global(&mut global, stages.global.iter(), options, lexer, &mut errors);
+    let stage = name.as_deref().unwrap_or_default();
+    let global = args::global(stages.global.iter(), options, &platform, stage, lexer, &mut errors);
     let mut collect = Collect {
         stages: &stages,
         contexts: Contexts { options, world: &Nowhere },

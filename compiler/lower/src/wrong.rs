@@ -39,8 +39,7 @@ pub fn errors(file: &Dockerfile, sources: &mut SourceMap, context: &CheckContext
     let (mut found, mut spent) = (Diagnostics::default(), 0);
     let mut used = BTreeSet::new();
     let name = stages.list[target].name.as_deref().unwrap_or_default();
-    let mut global = args::automatic(options, &platform, name);
-    args::global(&mut global, stages.global.iter(), options, lexer, &mut found);
+    let global = args::global(stages.global.iter(), options, &platform, name, lexer, &mut found);
     let planner = Planner {
         stages: &stages,
         contexts,

@@ -117,9 +117,7 @@ impl<'a> Model<'a> {
         let mut unsaid = Diagnostics::default();
         let none = Options { build_args: std::collections::BTreeMap::new(), ..context.options.clone() };
         let mut follow = |options: &Options| {
-            let mut env = args::automatic(options, &platform, &name);
-            args::global(&mut env, stages.global.iter(), options, lexer, &mut unsaid);
-            env
+            args::global(stages.global.iter(), options, &platform, &name, lexer, &mut unsaid)
         };
         let (global, defaults) = (follow(context.options), follow(&none));
         let mut model = Self {
